@@ -1,0 +1,73 @@
+// Number formats: bf16 as an own 16-bit type, run-time DType, conversions.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <vlm/core/config.hpp>
+
+namespace vlm {
+
+// bfloat16: the upper half of a float. Bit-equal to CUDA's and Eigen's types; rounds to nearest even, keeps
+// NaN.
+struct bf16 {
+  std::uint16_t bits = 0;
+
+  bf16() = default;
+  VLM_HD explicit bf16(float value) {
+    const auto wide = std::bit_cast<std::uint32_t>(value);
+    const bool is_nan = (wide & 0x7fffffffu) > 0x7f800000u;
+    const std::uint32_t rounded = wide + 0x7fffu + ((wide >> 16) & 1u);
+    bits = static_cast<std::uint16_t>(is_nan ? ((wide >> 16) | 0x40u) : (rounded >> 16));
+  }
+  VLM_HD explicit operator float() const {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  }
+  friend bool operator==(bf16 a, bf16 b) = default;
+};
+static_assert(sizeof(bf16) == 2);
+
+// The formats a stored tensor can have (safetensors names in `name`).
+enum class DType : std::uint8_t { F64, F32, F16, BF16, I64, I32, I16, I8, U8, Bool };
+
+constexpr std::size_t size_of(DType type) {
+  switch (type) {
+    case DType::F64:
+    case DType::I64:
+      return 8;
+    case DType::F32:
+    case DType::I32:
+      return 4;
+    case DType::F16:
+    case DType::BF16:
+    case DType::I16:
+      return 2;
+    case DType::I8:
+    case DType::U8:
+    case DType::Bool:
+      return 1;
+  }
+  return 0;
+}
+
+constexpr std::string_view name_of(DType type) {
+  constexpr std::string_view names[] = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"};
+  return names[static_cast<std::size_t>(type)];
+}
+
+template <class T>
+inline constexpr DType dtype_of = DType::U8;
+template <>
+inline constexpr DType dtype_of<double> = DType::F64;
+template <>
+inline constexpr DType dtype_of<float> = DType::F32;
+template <>
+inline constexpr DType dtype_of<bf16> = DType::BF16;
+template <>
+inline constexpr DType dtype_of<std::int64_t> = DType::I64;
+template <>
+inline constexpr DType dtype_of<std::int32_t> = DType::I32;
+
+}  // namespace vlm

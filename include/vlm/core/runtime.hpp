@@ -1,0 +1,148 @@
+// Runtime<Device>: everything a pass needs beside the layers: the queue, the step's arenas, the sequence at
+// hand. `run(op)` is the only caller of compute().
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include <vlm/core/arena.hpp>
+#include <vlm/core/queue.hpp>
+#include <vlm/core/view.hpp>
+
+namespace vlm {
+
+// What attention must know of the packed rows that pass through: sequences laid end to end, their rotary
+// tables, and, when answering, the cells of the key/value cache.
+template <class Device>
+struct Sequences {
+  View<const std::int32_t, 1, Device> query_offsets{};  // [sequences + 1], first row of each sequence
+  View<const float, 2, Device> cosine{}, sine{};        // [rows, rotated pairs], of each row's position
+  bool causal = true;
+  // The cache; all empty where there is none. Each block of the network owns `cells_per_block` cells.
+  View<const std::int32_t, 1, Device> cells{};       // [rows], where each row's key and value are stored
+  View<const std::int32_t, 1, Device> key_begin{};   // [sequences], first cell of each sequence
+  View<const std::int32_t, 1, Device> key_counts{};  // [sequences], cells in use after this pass
+  View<float, 2, Device> keys{}, values{};           // [blocks * cells_per_block, kv heads * head_dim]
+  Index cells_per_block = 0;
+};
+
+// Load balancing of experts, asked for while training: each sparse layer adds coefficient * its balance loss.
+template <class Device>
+struct Balance {
+  float coefficient = 0;
+  View<float, 1, Device> loss{};  // [1]
+};
+
+template <class Device>
+class Runtime {
+ public:
+  template <class... QueueArguments>
+  explicit Runtime(QueueArguments&&... arguments) : queue_(std::forward<QueueArguments>(arguments)...) {}
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  Queue<Device>& queue() { return queue_; }
+
+  // Whether activations are kept for a backward pass. Off while answering, also on a trained type.
+  bool keeping() const { return keeping_; }
+  void keep_activations(bool keeping) { keeping_ = keeping; }
+
+  Sequences<Device>& sequences() { return sequences_; }
+  Balance<Device>& balance() { return balance_; }
+  // The index of the block that runs, set by Stack: it selects the cells of the cache.
+  Index block() const { return block_; }
+  void set_block(Index block) { block_ = block; }
+
+  // Rows that live until the enclosing scope ends: kept activations (bottom) and temporaries (top).
+  template <class T>
+  View<T, 1, Device> keep(Index size) {
+    return carve<T>(true, Shape<1>{{size}});
+  }
+  template <class T>
+  View<T, 2, Device> keep(Index rows, Index features) {
+    return carve<T>(true, Shape<2>{{rows, features}});
+  }
+  template <class T>
+  View<T, 1, Device> scratch(Index size) {
+    return carve<T>(false, Shape<1>{{size}});
+  }
+  template <class T>
+  View<T, 2, Device> scratch(Index rows, Index features) {
+    return carve<T>(false, Shape<2>{{rows, features}});
+  }
+  // Host-side records, given back with the scope.
+  template <class T>
+  T* records(Index count) {
+    return host_.allocate<T>(static_cast<std::size_t>(count));
+  }
+
+  // Gives back, at its end, everything that was taken since its beginning.
+  class Scope {
+   public:
+    explicit Scope(Runtime& runtime)
+        : runtime_(runtime), arena_(runtime.arena_.mark()), host_(runtime.host_.mark()) {}
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+    ~Scope() {
+      runtime_.arena_.release(arena_);
+      runtime_.host_.release(host_);
+    }
+
+   private:
+    Runtime& runtime_;
+    typename Arena<Device>::Mark arena_;
+    HostArena::Mark host_;
+  };
+  Scope scope() { return Scope(*this); }
+
+  // Computes an operation; while measuring it only reserves the operation's scratch.
+  template <class Operation>
+  void run(const Operation& operation) {
+    const auto given_back = scope();
+    Scratch scratch;
+    if constexpr (requires { scratch_bytes(queue_, operation); }) {
+      scratch.size = scratch_bytes(queue_, operation);
+      if (scratch.size > 0) scratch.data = arena_.scratch(scratch.size);
+    }
+    if (!arena_.measuring()) compute(queue_, operation, scratch);
+  }
+
+  bool measuring() const { return arena_.measuring(); }
+  // Runs `pass` without computing anything; the bytes that it needs at its peak.
+  template <class Pass>
+  std::size_t measure(Pass&& pass) {
+    arena_.begin_measuring();
+    try {
+      const auto given_back = scope();
+      pass();
+    } catch (...) {
+      arena_.end_measuring();
+      throw;
+    }
+    return arena_.end_measuring();
+  }
+  // Measures `pass` and makes room for it; call it between steps.
+  template <class Pass>
+  void plan(Pass&& pass) {
+    arena_.reserve(measure(pass));
+  }
+  std::size_t reserved_bytes() const { return arena_.capacity(); }
+
+ private:
+  template <class T, int Rank>
+  View<T, Rank, Device> carve(bool kept, Shape<Rank> shape) {
+    const std::size_t bytes = static_cast<std::size_t>(shape.count()) * sizeof(T);
+    // A view of no rows must not be null: null means "not wanted".
+    return {reinterpret_cast<T*>(kept ? arena_.keep(bytes) : arena_.scratch(bytes)), shape};
+  }
+
+  Queue<Device> queue_;
+  Arena<Device> arena_;
+  HostArena host_;
+  Sequences<Device> sequences_;
+  Balance<Device> balance_;
+  Index block_ = 0;
+  bool keeping_ = true;
+};
+
+}  // namespace vlm

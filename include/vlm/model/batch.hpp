@@ -1,0 +1,96 @@
+// Batch: packed samples as a model reads them. Samples are laid end to end; none attends to another.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <vlm/model/positions.hpp>
+
+namespace vlm {
+
+// One conversation as numbers: tokens with visual placeholders expanded, and the pictures that they stand
+// for.
+struct Sample {
+  std::vector<std::int32_t> tokens;
+  std::vector<std::uint8_t> supervised;  // 1 where the token is to be predicted from those before it
+  std::vector<Grid> images, videos;
+  std::vector<float> image_patches, video_patches;  // [patches, channels * temporal * size * size], in order
+};
+
+struct Batch {
+  std::vector<std::int32_t> tokens;
+  std::vector<std::int32_t> offsets{0};      // [samples + 1]
+  std::vector<std::int32_t> axes[3];         // positions: time, height, width
+  std::vector<std::int32_t> next_positions;  // [samples], of the token that would come next
+  std::vector<std::int32_t> visual_places;   // [visual tokens], rows among the tokens
+  std::vector<float> patches;                // [patches, features], in the order of visual_places
+  PatchTables tables;
+  // Supervised predictions: the hidden row `rows[i]` is to predict `targets[i]` with weight `weights[i]`.
+  std::vector<std::int32_t> rows, targets;
+  std::vector<float> weights;
+
+  Index token_count() const { return static_cast<Index>(tokens.size()); }
+  Index sample_count() const { return static_cast<Index>(offsets.size()) - 1; }
+  Index patch_count() const { return tables.offsets.back(); }
+
+  // Empties the batch and keeps its memory.
+  void clear() {
+    for (auto* list :
+         {&tokens, &axes[0], &axes[1], &axes[2], &next_positions, &visual_places, &rows, &targets})
+      list->clear();
+    offsets.assign(1, 0);
+    patches.clear();
+    tables.clear();
+    weights.clear();
+  }
+
+  // Appends a sample; each of its supervised tokens weighs `weight` in the loss.
+  void append(const Sample& sample, const ModelConfig& config, float weight = 1.0f);
+};
+
+namespace detail {
+
+// Copies the patch rows of one picture and its tables; its places follow from the tokens.
+inline void append_picture(Batch& batch, const Grid& grid, std::span<const float> rows,
+                           const VisionSizes& vision) {
+  batch.patches.insert(batch.patches.end(), rows.begin(), rows.end());
+  append_patch_tables(grid, vision, batch.tables);
+}
+
+}  // namespace detail
+
+inline void Batch::append(const Sample& sample, const ModelConfig& config, float weight) {
+  const auto first = static_cast<std::int32_t>(tokens.size());
+  const std::int32_t next = append_positions(sample.tokens, sample.images, sample.videos, config, axes);
+  next_positions.push_back(next);
+  tokens.insert(tokens.end(), sample.tokens.begin(), sample.tokens.end());
+  offsets.push_back(static_cast<std::int32_t>(tokens.size()));
+  for (std::size_t i = 0; i < sample.tokens.size(); ++i) {
+    if (i > 0 && i < sample.supervised.size() && sample.supervised[i]) {
+      rows.push_back(first + static_cast<std::int32_t>(i) - 1);
+      targets.push_back(sample.tokens[i]);
+      weights.push_back(weight);
+    }
+  }
+  // All images, then all videos, as in the reference; places follow the same order.
+  const auto add_kind = [&](std::int32_t token, std::span<const Grid> grids,
+                            std::span<const float> patch_rows) {
+    const auto features = static_cast<std::size_t>(config.vision.patch_features());
+    std::size_t used = 0;
+    for (const Grid& grid : grids) {
+      const auto size = static_cast<std::size_t>(grid.patches()) * features;
+      if (used + size > patch_rows.size())
+        throw DataError("patch-rows", {{"expected", std::to_string(used + size) + " values of patch rows"},
+                                       {"got", std::to_string(patch_rows.size())}});
+      detail::append_picture(*this, grid, patch_rows.subspan(used, size), config.vision);
+      used += size;
+    }
+    for (std::size_t i = 0; i < sample.tokens.size(); ++i)
+      if (sample.tokens[i] == token) visual_places.push_back(first + static_cast<std::int32_t>(i));
+  };
+  add_kind(config.image_token, sample.images, sample.image_patches);
+  add_kind(config.video_token, sample.videos, sample.video_patches);
+}
+
+}  // namespace vlm

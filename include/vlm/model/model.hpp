@@ -1,0 +1,310 @@
+// Model<Spec, Device, Precision, Trains>: a network with its parameters, and the one place where modalities
+// meet: visual rows take their places among the text rows, DeepStack rows are added after the first decoder
+// blocks.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <vlm/model/batch.hpp>
+#include <vlm/model/load.hpp>
+#include <vlm/model/parts.hpp>
+#include <vlm/model/spec.hpp>
+#include <vlm/nn/loss.hpp>
+#include <vlm/nn/named.hpp>
+#include <vlm/ops/rows.hpp>
+
+namespace vlm {
+
+namespace detail {
+
+// Host numbers as the device reads them.
+template <class Device, class T>
+View<const T, 1, Device> on_device(const std::vector<T>& values) {
+  static_assert(std::is_same_v<Device, Cpu>,
+                "vlm: batches are read by the CPU; no other device is built in yet.");
+  return {values.data(), Shape<1>{{static_cast<Index>(values.size())}}};
+}
+template <class Device, class T>
+View<const T, 2, Device> on_device(const std::vector<T>& values, Index rows) {
+  return {values.data(), Shape<2>{{rows, rows > 0 ? static_cast<Index>(values.size()) / rows : 0}}};
+}
+
+}  // namespace detail
+
+template <class Spec, class DeviceT, class Precision = F32, class Trains = Trainable<>,
+          class Keep = Everything>
+class Model {
+ public:
+  using Device = DeviceT;
+  using T = typename Precision::Storage;
+  using Set = typename detail::FlattenTrainable<Trains>::Type;
+  template <class Part>
+  static constexpr bool trains = Set::template has<Part>;
+  static constexpr bool trains_vision = trains<part::Encoder> || trains<part::Merger>;
+
+  using EncoderEnv = Env<Device, Precision, detail::ModeOf<trains<part::Encoder>, false>, Keep>;
+  using MergerEnv = Env<Device, Precision, detail::ModeOf<trains<part::Merger>, trains<part::Encoder>>, Keep>;
+  using DecoderEnv = Env<Device, Precision, detail::ModeOf<trains<part::Decoder>, trains_vision>, Keep>;
+  using HeadEnv = Env<Device, Precision,
+                      detail::ModeOf<trains<part::Head>, trains_vision || trains<part::Decoder>>, Keep>;
+
+  using EncoderLayer = typename Spec::EncoderSpec::template Layer<EncoderEnv>;
+  using MergerLayers = Mergers<MergerEnv, typename Spec::MergerSpec::MergerKind>;
+  using DecoderLayer = typename Spec::DecoderSpec::template Layer<DecoderEnv>;
+  using HeadLayer = Linear<HeadEnv>;
+  using RopeKind = typename Spec::RopeSpec::RopeKind;
+  using Rows = View<T, 2, Device>;
+
+  // What a forward keeps for the backward of the same batch.
+  struct Saved {
+    typename EncoderLayer::Saved encoder;
+    typename MergerLayers::Main::Saved merger;
+    typename MergerLayers::Tap::Saved* taps = nullptr;
+    typename DecoderLayer::Saved decoder;
+    Rows encoded;  // [patches, vision features]
+  };
+
+  // Reads an unmodified Hugging Face folder. The configuration must fit the type.
+  static Model load(const std::string& folder) {
+    Model model(ModelConfig::load(folder));
+    model.parts_->store.read(SafetensorsFolder(folder), folder, model.config().tied);
+    return model;
+  }
+  // A new model: parameters drawn from the seed and their names.
+  static Model make(const ModelConfig& config, std::uint64_t seed) {
+    Model model(config);
+    model.parts_->store.initialise_all(seed, config.initial_deviation);
+    return model;
+  }
+
+  // Writes config.json and model.safetensors; each file appears whole or not at all.
+  void save(const std::string& folder) const {
+    parts_->store.write(folder + "/model.safetensors");
+    write_file_atomically(folder + "/config.json", config().text_of_file);
+  }
+
+  const ModelConfig& config() const { return parts_->config; }
+  const std::vector<Parameter>& parameters() const { return parts_->store.parameters(); }
+  std::vector<Parameter>& parameters() { return parts_->store.parameters(); }
+  void zero_gradients() { parts_->store.zero_gradients(); }
+  std::size_t gradient_bytes() const { return parts_->store.gradient_bytes(); }
+  // The output matrix and its gradient (empty unless trained): the token table when tied.
+  Matrix<Device> head() const {
+    return config().tied ? parts_->decoder.embed_tokens.weight.matrix() : parts_->head.weight.matrix();
+  }
+  View<float, 2, Device> head_gradient() const {
+    return config().tied ? parts_->decoder.embed_tokens.weight.gradient() : parts_->head.weight.gradient();
+  }
+  Index features() const { return config().text.features; }
+
+  // Text rotary tables of a batch; they live with the caller, whose memory is used again.
+  struct RopeTables {
+    std::vector<float> cosine, sine;
+  };
+  void fill_rope(std::span<const std::int32_t> positions, RopeTables& tables) const {
+    fill_rope_tables<RopeKind>(positions, parts_->frequencies, config().text.rope_section, tables.cosine,
+                               tables.sine);
+  }
+
+  // Hidden rows after the last norm, [tokens, features]. `text` describes the rows of the text stream:
+  // borders, rotary tables and, when answering, the cache.
+  void forward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, Rows hidden,
+               Saved& saved) const {
+    const Index places = static_cast<Index>(batch.visual_places.size());
+    const Rows embedded = s.template keep<T>(batch.token_count(), features());
+    Rows visual, taps[Spec::taps + 1];
+    if (places > 0) {
+      visual = s.template keep<T>(places, features());
+      for (int j = 0; j < Spec::taps; ++j) taps[j] = s.template keep<T>(places, features());
+      encode(s, batch, visual, taps, saved);
+    }
+    const auto at = detail::on_device<Device>(batch.visual_places);
+    parts_->decoder.embed_tokens.forward(s, detail::on_device<Device>(batch.tokens), embedded);
+    if (places > 0) s.run(PlaceRows<Device, T>{.into = embedded, .at = at, .from = visual});
+    s.sequences() = text;
+    parts_->decoder.forward(s, embedded, hidden, saved.decoder, [&](Index block, Rows rows) {
+      if (places > 0 && block < Spec::taps)
+        s.run(AddRows<Device, T>{.into = rows, .at = at, .from = taps[block]});
+    });
+  }
+
+  // Adds to the gradients of trained parameters; reads what `forward` kept. Stops at the earliest trained
+  // part.
+  void backward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, const Saved& saved,
+                View<const T, 2, Device> dhidden) const {
+    static_assert(DecoderEnv::passes,
+                  "vlm: backward needs a part that trains, as in Trainable<part::Merger>.");
+    const auto given_back = s.scope();
+    const Index places = static_cast<Index>(batch.visual_places.size());
+    const auto at = detail::on_device<Device>(batch.visual_places);
+    Rows dvisual, dtaps[Spec::taps + 1];
+    if (places > 0 && trains_vision) {
+      dvisual = s.template scratch<T>(places, features());
+      for (int j = 0; j < Spec::taps; ++j) dtaps[j] = s.template scratch<T>(places, features());
+    }
+    const Rows dembedded = s.template scratch<T>(batch.token_count(), features());
+    s.sequences() = text;
+    parts_->decoder.backward(s, saved.decoder, dhidden, dembedded, [&](Index block, Rows gradient) {
+      if (places > 0 && trains_vision && block < Spec::taps)
+        s.run(TakeRows<Device, T>{.into = dtaps[block], .at = at, .from = gradient});
+    });
+    if (places > 0) {
+      if constexpr (trains_vision) s.run(TakeRows<Device, T>{.into = dvisual, .at = at, .from = dembedded});
+      s.run(ZeroRows<Device, T>{.into = dembedded, .at = at});
+    }
+    parts_->decoder.embed_tokens.backward(s, detail::on_device<Device>(batch.tokens), dembedded);
+    if constexpr (trains_vision)
+      if (places > 0) encode_backward(s, batch, saved, dvisual, dtaps);
+  }
+
+ private:
+  struct Parts {
+    explicit Parts(const ModelConfig& c)
+        : config(c),
+          encoder(c.vision),
+          mergers(MergerSizes{.features = c.vision.features,
+                              .outputs = c.vision.out_features,
+                              .norm_eps = c.vision.norm_eps},
+                  Spec::taps),
+          decoder(c.text),
+          head(c.text.features, c.text.vocabulary),
+          frequencies(rope_frequencies(c.text.rope_theta, c.text.head_dim)) {}
+
+    ModelConfig config;
+    EncoderLayer encoder;
+    MergerLayers mergers;
+    DecoderLayer decoder;
+    HeadLayer head;
+    ParameterStore store;
+    std::vector<float> frequencies;
+  };
+
+  explicit Model(const ModelConfig& config) {
+    check(config);
+    parts_ = std::make_unique<Parts>(config);
+    collect(parts_->encoder, "model.visual");
+    collect(parts_->mergers, "model.visual");
+    collect(parts_->decoder, "model.language_model");
+    if (!config.tied) collect(parts_->head, "lm_head");
+    parts_->store.allocate_trained();
+    bind_gradients(parts_->encoder);
+    bind_gradients(parts_->mergers);
+    bind_gradients(parts_->decoder);
+    if (!config.tied) bind_gradients(parts_->head);
+  }
+
+  static void check(const ModelConfig& config) {
+    const auto refuse = [](const char* where, std::string expected, std::string got) {
+      throw ConfigError("config-type", {{"at", where},
+                                        {"expected", std::move(expected)},
+                                        {"got", std::move(got)},
+                                        {"try", "a model type that fits config.json"}});
+    };
+    if (config.vision.taps.size() != static_cast<std::size_t>(Spec::taps))
+      refuse("vision_config.deepstack_visual_indexes",
+             "DeepStack<" + std::to_string(Spec::taps) + "> as in the type",
+             std::to_string(config.vision.taps.size()) + " taps");
+    if (Spec::taps > config.text.layers)
+      refuse("text_config.num_hidden_layers",
+             "at least one block for each of " + std::to_string(Spec::taps) + " taps",
+             std::to_string(config.text.layers));
+    if (Spec::sparse != (config.text.experts > 0))
+      refuse("text_config",
+             Spec::sparse ? "num_experts, as the type has Decoder<..., MoE>"
+                          : "no num_experts, as the type has Decoder<..., Dense>",
+             Spec::sparse ? "a dense decoder" : std::to_string(config.text.experts) + " experts");
+    if (config.tied && trains<part::Head> && !trains<part::Decoder>)
+      refuse("tie_word_embeddings", "part::Decoder among the trained parts, as it holds the tied head",
+             "part::Head without it");
+  }
+
+  template <class Layers>
+  void collect(Layers& layers, const std::string& path) {
+    walk(layers, path, [&](const std::string& name, auto& param) {
+      parts_->store.parameters().push_back({.name = name,
+                                            .record = &param,
+                                            .trained = std::remove_reference_t<decltype(param)>::trained,
+                                            .count = detail::element_count(param.stored_shape()),
+                                            .value = {},
+                                            .gradient = {}});
+    });
+  }
+  template <class Layers>
+  void bind_gradients(Layers& layers) {
+    walk(layers, "", [&](const std::string&, auto& param) {
+      if constexpr (std::remove_reference_t<decltype(param)>::trained)
+        for (Parameter& p : parts_->store.parameters())
+          if (p.record == &param) param.bind_gradient(p.gradient.data());
+    });
+  }
+
+  Sequences<Device> vision_sequences(const Batch& batch) const {
+    return {.query_offsets = detail::on_device<Device>(batch.tables.offsets),
+            .cosine = detail::on_device<Device>(batch.tables.cosine, batch.patch_count()),
+            .sine = detail::on_device<Device>(batch.tables.sine, batch.patch_count()),
+            .causal = false};
+  }
+  VisionInputs<Device, T> vision_inputs(const Batch& batch) const {
+    return {.patches = detail::on_device<Device>(batch.patches, batch.patch_count()),
+            .corners = detail::on_device<Device>(batch.tables.corners, batch.patch_count()),
+            .weights = detail::on_device<Device>(batch.tables.weights, batch.patch_count())};
+  }
+  // Which tap reads the output of this encoder block, or -1.
+  int tap_after(Index block) const {
+    for (int j = 0; j < Spec::taps; ++j)
+      if (config().vision.taps[static_cast<std::size_t>(j)] == block) return j;
+    return -1;
+  }
+
+  // Pixels to visual rows: the main merger's into `visual`, each tap's into its own rows.
+  void encode(Runtime<Device>& s, const Batch& batch, Rows visual, Rows* taps, Saved& saved) const {
+    const bool keeping = MergerEnv::passes && s.keeping();
+    std::optional<typename Runtime<Device>::Scope> given_back;
+    if (!keeping) given_back.emplace(s);
+    const Rows encoded = s.template keep<T>(batch.patch_count(), config().vision.features);
+    saved.encoded = encoded;
+    saved.taps = s.template records<typename MergerLayers::Tap::Saved>(Spec::taps);
+    s.sequences() = vision_sequences(batch);
+    parts_->encoder.forward(s, vision_inputs(batch), encoded, saved.encoder, [&](Index block, Rows rows) {
+      const int j = tap_after(block);
+      if (j < 0) return;
+      if (keeping && !EncoderEnv::passes) {  // a frozen tower's rows are overwritten by its next blocks
+        const Rows copy = s.template keep<T>(rows.rows(), rows.extent[1]);
+        s.run(Copy<Device, T>{.into = copy, .from = rows});
+        rows = copy;
+      }
+      parts_->mergers.taps[static_cast<std::size_t>(j)].forward(s, rows, taps[j], saved.taps[j]);
+    });
+    parts_->mergers.main.forward(s, encoded, visual, saved.merger);
+  }
+
+  void encode_backward(Runtime<Device>& s, const Batch& batch, const Saved& saved, Rows dvisual,
+                       Rows* dtaps) const {
+    s.sequences() = vision_sequences(batch);
+    if constexpr (trains<part::Encoder>) {
+      const Rows dencoded = s.template scratch<T>(saved.encoded.rows(), saved.encoded.extent[1]);
+      parts_->mergers.main.backward(s, saved.merger, dvisual, dencoded);
+      parts_->encoder.backward(
+          s, vision_inputs(batch), saved.encoder, dencoded, [&](Index block, Rows gradient) {
+            const int j = tap_after(block);
+            if (j < 0) return;
+            const auto scope = s.scope();
+            const Rows dtapped = s.template scratch<T>(gradient.rows(), gradient.extent[1]);
+            parts_->mergers.taps[static_cast<std::size_t>(j)].backward(s, saved.taps[j], dtaps[j], dtapped);
+            s.run(Add<Device, T>{.into = gradient, .a = gradient, .b = dtapped});
+          });
+    } else {
+      parts_->mergers.main.backward(s, saved.merger, dvisual, nothing);
+      for (int j = 0; j < Spec::taps; ++j)
+        parts_->mergers.taps[static_cast<std::size_t>(j)].backward(s, saved.taps[j], dtaps[j], nothing);
+    }
+  }
+
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace vlm

@@ -1,0 +1,45 @@
+// What a layer is, as concepts with names that a compiler can print.
+//   forward(runtime, x, y, saved) const      rows to rows; writes y, fills saved
+//   backward(runtime, saved, dy, dx) const   parameter gradients add, dx is overwritten; dx may be `nothing`
+//   out_shape(rows) const                    rows and features of y
+//   visit(f)                                 f(name, parameter or layer) for each part
+#pragma once
+
+#include <concepts>
+#include <string_view>
+
+#include <vlm/nn/env.hpp>
+
+namespace vlm {
+
+namespace detail {
+struct NameSink {
+  template <class Child>
+  void operator()(std::string_view, Child&) const {}
+};
+}  // namespace detail
+
+template <class L>
+concept HasSaved = requires { typename L::Saved; };
+
+template <class L, class E>
+concept Forward = HasSaved<L> && requires(const L layer, On<E> runtime, In<E> x, Out<E> y,
+                                          typename L::Saved& saved) { layer.forward(runtime, x, y, saved); };
+
+template <class L, class E>
+concept Backward = HasSaved<L> && requires(const L layer, On<E> runtime, const typename L::Saved& saved,
+                                           In<E> dy, Out<E> dx) { layer.backward(runtime, saved, dy, dx); };
+
+template <class L>
+concept Visitable = requires(L layer, detail::NameSink sink) { layer.visit(sink); };
+
+template <class L, class E>
+concept Layer = Forward<L, E> && Visitable<L> && requires(const L layer) {
+  { layer.out_shape(Index{}) } -> std::convertible_to<Shape<2>>;
+};
+
+// Asked for only where a gradient must pass.
+template <class L, class E>
+concept Differentiable = Layer<L, E> && Backward<L, E>;
+
+}  // namespace vlm

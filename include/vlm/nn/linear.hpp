@@ -1,0 +1,67 @@
+// Linear:  y = x W' (+ bias).   HF: ...weight [outputs, inputs], ...bias [outputs]
+#pragma once
+
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <vlm/nn/layer.hpp>
+#include <vlm/nn/param.hpp>
+#include <vlm/ops/matmul.hpp>
+
+namespace vlm {
+
+template <class E_, bool WithBias = false>
+struct Linear {
+  using Environment = E_;
+  using E = E_;
+  static constexpr bool trained = E::trained;
+  struct NoBias {};
+  struct Saved {
+    In<E> x;
+  };
+
+  Param<E, 2> weight;
+  [[no_unique_address]] std::conditional_t<WithBias, Param<E, 1>, NoBias> bias;
+
+  Linear(Index inputs, Index outputs) : weight(Shape<2>{{outputs, inputs}}) { make_bias(outputs); }
+  // `stored`: the weight's shape in a file, whose trailing dimensions make up the inputs.
+  Linear(Index inputs, Index outputs, std::vector<Index> stored)
+      : weight(Shape<2>{{outputs, inputs}}, std::move(stored)) {
+    make_bias(outputs);
+  }
+  Shape<2> out_shape(Index rows) const { return {{rows, weight.shape()[0]}}; }
+
+  void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {
+    saved.x = x;
+    LinearForward<typename E::Device, typename E::T> op{.x = x, .weight = weight.matrix(), .y = y};
+    if constexpr (WithBias) op.bias = bias.vector();
+    s.run(op);
+  }
+
+  // `add`: dx += instead of dx =, for layers that read one input through several products.
+  template <class Dx>
+  void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx, bool add = false) const {
+    using D = typename E::Device;
+    if constexpr (wanted<Dx>)
+      s.run(LinearBackwardInput<D, typename E::T>{.dy = dy, .weight = weight.matrix(), .dx = dx, .add = add});
+    if constexpr (trained) {
+      LinearBackwardWeight<D, typename E::T> op{.dy = dy, .x = saved.x, .dweight = weight.gradient()};
+      if constexpr (WithBias) op.dbias = bias.gradient();
+      s.run(op);
+    }
+  }
+
+  template <class F>
+  void visit(F&& f) {
+    f("weight", weight);
+    if constexpr (WithBias) f("bias", bias);
+  }
+
+ private:
+  void make_bias(Index outputs) {
+    if constexpr (WithBias) bias = Param<E, 1>(Shape<1>{{outputs}}, Initial::Zero);
+  }
+};
+
+}  // namespace vlm

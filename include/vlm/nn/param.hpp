@@ -1,0 +1,102 @@
+// Param<E, Rank>: one tensor of a layer. It owns nothing: planning gives it a place. A frozen parameter has a
+// value and nothing else; only a trained one has a gradient.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include <vlm/nn/env.hpp>
+#include <vlm/ops/grouped_matmul.hpp>
+#include <vlm/ops/matrix.hpp>
+
+namespace vlm {
+
+// How the first value of a parameter is drawn; see init.hpp.
+enum class Initial { Zero, One, Normal };
+
+// What planning, loading and saving see of a parameter: a run-time record without template arguments.
+class ParamRecord {
+ public:
+  // The shape in a file; it may have more dimensions than the layer uses (a patch embedding's kernel).
+  const std::vector<Index>& stored_shape() const { return stored_; }
+  Initial initial() const { return initial_; }
+  DType format() const { return format_; }
+  const void* data() const { return data_; }
+  void bind(const void* data, DType format) {
+    data_ = data;
+    format_ = format;
+  }
+
+ protected:
+  ParamRecord() = default;
+  ParamRecord(std::vector<Index> stored, Initial initial) : stored_(std::move(stored)), initial_(initial) {}
+
+ private:
+  std::vector<Index> stored_;
+  Initial initial_ = Initial::Normal;
+  const void* data_ = nullptr;
+  DType format_ = DType::F32;
+};
+
+template <class E, int Rank, bool = E::trained>
+class Param;
+
+template <class E, int Rank>
+class Param<E, Rank, false> : public ParamRecord {
+ public:
+  static constexpr bool is_param = true;
+  static constexpr bool trained = false;
+  static constexpr int rank = Rank;
+  using Device = typename E::Device;
+
+  Param() = default;
+  explicit Param(Shape<Rank> shape, Initial initial = Initial::Normal)
+      : ParamRecord(std::vector<Index>(shape.extent, shape.extent + Rank), initial), shape_(shape) {}
+  Param(Shape<Rank> shape, std::vector<Index> stored)
+      : ParamRecord(std::move(stored), Initial::Normal), shape_(shape) {}
+
+  const Shape<Rank>& shape() const { return shape_; }
+
+  // The value as an operation takes it: a vector in f32, a matrix or a group of matrices in its stored
+  // format.
+  View<const float, 1, Device> vector() const
+    requires(Rank == 1)
+  {
+    return {static_cast<const float*>(data()), shape_};
+  }
+  Matrix<Device> matrix() const
+    requires(Rank == 2)
+  {
+    return Matrix<Device>(data(), format(), shape_[0], shape_[1]);
+  }
+  // [groups, inputs, outputs]: stored with the input features first.
+  MatrixGroup<Device> input_major_group() const
+    requires(Rank == 3)
+  {
+    Matrix<Device> first(data(), format(), shape_[2], shape_[1]);
+    first.pitch = shape_[2];
+    first.input_major = true;
+    return {first, shape_[1] * shape_[2], shape_[0]};
+  }
+  View<float, Rank, Device> gradient() const { return {}; }
+
+ private:
+  Shape<Rank> shape_;
+};
+
+template <class E, int Rank>
+class Param<E, Rank, true> : public Param<E, Rank, false> {
+ public:
+  static constexpr bool trained = true;
+  using Param<E, Rank, false>::Param;
+  View<float, Rank, typename E::Device> gradient() const { return {gradient_, this->shape()}; }
+  void bind_gradient(float* gradient) { gradient_ = gradient; }
+
+ private:
+  float* gradient_ = nullptr;
+};
+
+template <class T>
+concept IsParam = requires { T::is_param; };
+
+}  // namespace vlm

@@ -1,0 +1,79 @@
+// The small product that every matrix kernel rests on:  C[i, j] (+)= sum over k, in order, of A[i, k] * B[k,
+// j]. Tiles of C stay in registers; each element is one chain of fused multiply-adds whatever the tile's
+// shape.
+#pragma once
+
+#include <vlm/ops/cpu/lanes.hpp>
+
+namespace vlm::cpu {
+
+// Strided operands: A by both strides, B row by row.
+struct TileOperands {
+  const float* a;
+  Index a_row, a_k;
+  const float* b;
+  Index b_pitch;
+  float* c;
+  Index c_pitch;
+  Index k;
+  bool add;  // continue the chain that stands in C
+};
+
+template <int W>
+inline constexpr int tile_rows = W == 16 ? 12 : 6;
+
+template <int W, int Rows, int Vectors>
+VLM_INLINE void tile_kernel(const TileOperands& t) {
+  Floats<W> sum[Rows][Vectors];
+  VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Vectors; ++v) {
+    if (t.add)
+      load<W>(sum[i][v], t.c + i * t.c_pitch + v * W);
+    else
+      sum[i][v] = Floats<W>{};
+  }
+  const float* a = t.a;
+  const float* b = t.b;
+  for (Index k = 0; k < t.k; ++k, a += t.a_k, b += t.b_pitch) {
+    Floats<W> right[Vectors];
+    VLM_UNROLL for (int v = 0; v < Vectors; ++v) load<W>(right[v], b + v * W);
+    VLM_UNROLL for (int i = 0; i < Rows; ++i) {
+      const float left = a[i * t.a_row];
+      VLM_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] += left * right[v];
+    }
+  }
+  VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Vectors; ++v)
+      store<W>(t.c + i * t.c_pitch + v * W, sum[i][v]);
+}
+
+template <int W, int Vectors>
+VLM_INLINE void tile_rows_of(TileOperands t, Index rows) {
+  constexpr int full = tile_rows<W>;
+  for (; rows >= full; rows -= full) {
+    tile_kernel<W, full, Vectors>(t);
+    t.a += full * t.a_row;
+    t.c += full * t.c_pitch;
+  }
+  for (; rows >= 4; rows -= 4) {
+    tile_kernel<W, 4, Vectors>(t);
+    t.a += 4 * t.a_row;
+    t.c += 4 * t.c_pitch;
+  }
+  for (; rows > 0; --rows) {
+    tile_kernel<W, 1, Vectors>(t);
+    t.a += t.a_row;
+    t.c += t.c_pitch;
+  }
+}
+
+// Any number of rows; columns a multiple of 8. Reads and writes nothing outside.
+template <int W>
+VLM_INLINE void tile_product(const TileOperands& operands, Index rows, Index columns) {
+  TileOperands t = operands;
+  for (; columns >= 2 * W; columns -= 2 * W, t.b += 2 * W, t.c += 2 * W) tile_rows_of<W, 2>(t, rows);
+  for (; columns >= W; columns -= W, t.b += W, t.c += W) tile_rows_of<W, 1>(t, rows);
+  if constexpr (W == 16) {
+    if (columns > 0) tile_rows_of<8, 1>(t, rows);
+  }
+}
+
+}  // namespace vlm::cpu

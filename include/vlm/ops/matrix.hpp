@@ -1,0 +1,26 @@
+// Matrix<Device>: a weight matrix in whatever format it is stored; products convert while they read.
+#pragma once
+
+#include <vlm/core/dtype.hpp>
+#include <vlm/core/view.hpp>
+
+namespace vlm {
+
+// y = x W'. `W` has one row per output feature, unless `input_major`: then one row per input feature (y = x
+// W).
+template <class Device>
+struct Matrix {
+  const void* data = nullptr;
+  DType format = DType::F32;  // F32 or BF16
+  Index outputs = 0, inputs = 0;
+  Index pitch = 0;  // elements between stored rows
+  bool input_major = false;
+
+  Matrix() = default;
+  Matrix(View<const float, 2, Device> view)
+      : data(view.data), outputs(view.extent[0]), inputs(view.extent[1]), pitch(view.pitch) {}
+  Matrix(const void* pointer, DType type, Index rows, Index columns)
+      : data(pointer), format(type), outputs(rows), inputs(columns), pitch(columns) {}
+};
+
+}  // namespace vlm

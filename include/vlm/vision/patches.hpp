@@ -1,0 +1,192 @@
+// An image becomes rows of patches for the vision encoder: resized to the patch grid, normalised, cut up.
+// With p, tp, m = patch size, temporal patch size, merge size, rows are [gt * gh * gw, 3 * tp * p * p]:
+// ordered by merge window (m x m patches), row-major inside it; features are ordered (channel, time, y, x).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <vlm/core/error.hpp>
+#include <vlm/core/shape.hpp>
+#include <vlm/io/json.hpp>
+#include <vlm/vision/image.hpp>
+#include <vlm/vision/resize.hpp>
+
+namespace vlm {
+
+// The settings of preprocessor_config.json; the defaults are those of the released Qwen3-VL models.
+struct ImageSettings {
+  Index patch_size = 16;
+  Index temporal_patch_size = 2;
+  Index merge_size = 2;
+  PixelBudget budget;
+  std::array<double, 3> mean = {0.5, 0.5, 0.5};
+  std::array<double, 3> std = {0.5, 0.5, 0.5};
+
+  Index factor() const { return patch_size * merge_size; }
+  // Values of one patch row.
+  Index features() const { return 3 * temporal_patch_size * patch_size * patch_size; }
+
+  static ImageSettings from_json(const Json& preprocessor_config);
+  Json to_json() const;
+  friend bool operator==(const ImageSettings&, const ImageSettings&) = default;
+};
+
+// Extents of an image or video in patches: gt, gh, gw.
+struct Grid {
+  Index frames = 1;
+  Index height = 0;
+  Index width = 0;
+
+  Index patches() const { return frames * height * width; }
+  // Placeholder tokens in the text.
+  Index visual_tokens(Index merge_size) const { return patches() / (merge_size * merge_size); }
+  friend bool operator==(const Grid&, const Grid&) = default;
+};
+
+inline void check_image_settings(const ImageSettings& settings) {
+  const auto in_range = [](Index size) { return size >= 1 && size <= 1024; };
+  if (!in_range(settings.patch_size) || !in_range(settings.temporal_patch_size) ||
+      !in_range(settings.merge_size))
+    throw ConfigError("image-settings",
+                      {{"expected", "patch_size, temporal_patch_size, merge_size from 1 to 1024"},
+                       {"got", shape_text(std::array{settings.patch_size, settings.temporal_patch_size,
+                                                     settings.merge_size})}});
+  for (double deviation : settings.std)
+    if (!(deviation > 0))
+      throw ConfigError("image-settings", {{"field", "image_std"},
+                                           {"expected", "three positive numbers"},
+                                           {"got", std::to_string(deviation)}});
+  check_pixel_budget(settings.budget, settings.factor());
+}
+
+namespace detail {
+
+inline std::array<double, 3> three_numbers(const Json& list) {
+  if (list.items().size() != 3)
+    throw ConfigError("image-settings", {{"file", list.document()},
+                                         {"field", list.path()},
+                                         {"expected", "three numbers, one per channel"},
+                                         {"got", std::to_string(list.items().size()) + " numbers"}});
+  return {list.at(std::size_t{0}).number(), list.at(std::size_t{1}).number(),
+          list.at(std::size_t{2}).number()};
+}
+
+// A step that this library always takes must not be switched off, or set to something else, in the file.
+inline void check_fixed_setting(const Json& config, std::string_view key, double only) {
+  const Json* value = config.find(key);
+  if (!value || value->is_null()) return;
+  const double got = value->is_bool() ? value->boolean() : value->number();
+  if (got - only < 1e-6 && only - got < 1e-6) return;
+  throw ConfigError("image-settings", {{"file", config.document()},
+                                       {"field", value->path()},
+                                       {"expected", std::to_string(only)},
+                                       {"got", std::to_string(got)},
+                                       {"try", "process such images before they are handed to the library"}});
+}
+
+// The pixel count `key` of `size` (shortest_edge, longest_edge), or its alias beside `size`.
+inline Index pixel_count(const Json& config, std::string_view key, std::string_view alias) {
+  if (const Json* value = config.find(alias); value && !value->is_null()) return value->integer();
+  return config.at("size").at(key).integer();
+}
+
+}  // namespace detail
+
+inline ImageSettings ImageSettings::from_json(const Json& preprocessor_config) {
+  // processor_config.json of later releases holds the same object one level down.
+  const Json* inner = preprocessor_config.find("image_processor");
+  const Json& config = inner ? *inner : preprocessor_config;
+  for (std::string_view step : {"do_resize", "do_rescale", "do_normalize", "do_convert_rgb"})
+    detail::check_fixed_setting(config, step, 1);
+  detail::check_fixed_setting(config, "rescale_factor", 1.0 / 255);
+  detail::check_fixed_setting(config, "resample", 3);
+  ImageSettings settings;
+  settings.patch_size = config.at("patch_size").integer();
+  settings.temporal_patch_size = config.at("temporal_patch_size").integer();
+  settings.merge_size = config.at("merge_size").integer();
+  settings.budget.min_pixels = detail::pixel_count(config, "shortest_edge", "min_pixels");
+  settings.budget.max_pixels = detail::pixel_count(config, "longest_edge", "max_pixels");
+  settings.mean = detail::three_numbers(config.at("image_mean"));
+  settings.std = detail::three_numbers(config.at("image_std"));
+  check_image_settings(settings);
+  return settings;
+}
+
+inline Json ImageSettings::to_json() const {
+  const auto numbers = [](const std::array<double, 3>& list) {
+    return Json::array({list[0], list[1], list[2]});
+  };
+  const Json size = Json::object({{"shortest_edge", budget.min_pixels}, {"longest_edge", budget.max_pixels}});
+  return Json::object({{"image_processor_type", "Qwen2VLImageProcessorFast"},
+                       {"size", size},
+                       {"patch_size", patch_size},
+                       {"temporal_patch_size", temporal_patch_size},
+                       {"merge_size", merge_size},
+                       {"image_mean", numbers(mean)},
+                       {"image_std", numbers(std)}});
+}
+
+// The grid that an image of this size gets.
+inline Grid image_grid(Index height, Index width, const ImageSettings& settings) {
+  const ImageSize size = smart_resize(height, width, settings.factor(), settings.budget);
+  return {1, size.height / settings.patch_size, size.width / settings.patch_size};
+}
+
+namespace detail {
+
+// (x - 255 mean) / (255 std) in fp32 for every 8-bit x of each channel, as the reference computes it.
+using NormalisedLevels = std::array<std::array<float, 256>, 3>;
+inline NormalisedLevels normalised_levels(const ImageSettings& settings) {
+  NormalisedLevels levels;
+  for (std::size_t c = 0; c < 3; ++c) {
+    const float mean = static_cast<float>(settings.mean[c]) * 255.0f;
+    const float deviation = static_cast<float>(settings.std[c]) * 255.0f;
+    for (std::size_t x = 0; x < 256; ++x) levels[c][x] = (static_cast<float>(x) - mean) / deviation;
+  }
+  return levels;
+}
+
+}  // namespace detail
+
+// Writes gh * gw rows of `settings.features()` values; a still image fills every temporal slice of its
+// patches.
+inline void write_patches(const Image& resized, const ImageSettings& settings, float* rows) {
+  const Index p = settings.patch_size, m = settings.merge_size, factor = settings.factor();
+  if (resized.height % factor != 0 || resized.width % factor != 0)
+    throw ShapeError("image-grid", {{"expected", "sides that are multiples of " + std::to_string(factor)},
+                                    {"got", shape_text(std::array{resized.height, resized.width})}});
+  const detail::NormalisedLevels levels = detail::normalised_levels(settings);
+  const auto write_patch = [&](Index top, Index left) {
+    for (Index c = 0; c < 3; ++c)
+      for (Index time = 0; time < settings.temporal_patch_size; ++time)
+        for (Index y = 0; y < p; ++y)
+          for (Index x = 0; x < p; ++x)
+            *rows++ = levels[static_cast<std::size_t>(c)][resized.at(top + y, left + x)[c]];
+  };
+  for (Index window_top = 0; window_top < resized.height; window_top += factor)
+    for (Index window_left = 0; window_left < resized.width; window_left += factor)
+      for (Index row = 0; row < m; ++row)
+        for (Index column = 0; column < m; ++column)
+          write_patch(window_top + row * p, window_left + column * p);
+}
+
+// What the vision encoder receives for one image.
+struct PatchedImage {
+  Grid grid;
+  std::vector<float> rows;
+};
+
+inline PatchedImage patchify(const Image& image, const ImageSettings& settings) {
+  const ImageSize size = smart_resize(image.height, image.width, settings.factor(), settings.budget);
+  PatchedImage patched{{1, size.height / settings.patch_size, size.width / settings.patch_size}, {}};
+  patched.rows.resize(static_cast<std::size_t>(patched.grid.patches() * settings.features()));
+  write_patches(resize_bicubic(image, size.height, size.width), settings, patched.rows.data());
+  return patched;
+}
+
+}  // namespace vlm

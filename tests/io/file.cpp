@@ -1,0 +1,146 @@
+#include <boost/test/unit_test.hpp>
+
+#include <vlm/io/file.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace {
+
+// A folder of its own that goes away with the test.
+struct Folder {
+  Folder() {
+    char pattern[] = "/tmp/vlm-file-XXXXXX";
+    path = ::mkdtemp(pattern);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string operator/(const char* name) const { return path + "/" + name; }
+  std::size_t entries() const {
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path), {}));
+  }
+  std::string path;
+};
+
+std::string message_of(const auto& action) {
+  try {
+    action();
+  } catch (const vlm::FileError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(io_file)
+
+BOOST_AUTO_TEST_CASE(what_is_written_is_read_back) {
+  const Folder folder;
+  const std::string text("a\0b\n\xff", 5);
+  vlm::write_file_atomically(folder / "x", text);
+  BOOST_TEST(vlm::read_file(folder / "x") == text);
+  BOOST_TEST(vlm::file_exists(folder / "x"));
+  BOOST_TEST(!vlm::file_exists(folder / "y"));
+  BOOST_TEST(folder.entries() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_file_maps_to_no_bytes) {
+  const Folder folder;
+  vlm::write_file_atomically(folder / "empty", "");
+  const vlm::MappedFile file(folder / "empty");
+  BOOST_TEST(file.bytes().empty());
+  BOOST_TEST(file.text() == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_map_survives_moving_and_replacing_the_file) {
+  const Folder folder;
+  vlm::write_file_atomically(folder / "x", "old");
+  vlm::MappedFile first(folder / "x");
+  vlm::write_file_atomically(folder / "x", "newer");
+  vlm::MappedFile second(std::move(first));
+  BOOST_TEST(second.text() == "old");
+  second = vlm::MappedFile(folder / "x");
+  BOOST_TEST(second.text() == "newer");
+  BOOST_TEST(second.path() == folder / "x");
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_file_is_named) {
+  const Folder folder;
+  BOOST_TEST(message_of([&] { vlm::MappedFile(folder / "none"); }) ==
+             "vlm::FileError [file-open]\n  file      " + (folder / "none") +
+                 "\n  expected  a readable file\n  got       No such file or directory"
+                 "\n  try       check the path and its permissions");
+}
+
+BOOST_AUTO_TEST_CASE(only_regular_files_are_mapped) {
+  const Folder folder;
+  BOOST_REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  for (const std::string& path : {folder.path, folder / "pipe"}) {
+    BOOST_TEST(message_of([&] { vlm::MappedFile{path}; }) ==
+               "vlm::FileError [file-open]\n  file      " + path +
+                   "\n  expected  a regular file\n  got       something else");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(without_commit_the_old_content_stays) {
+  const Folder folder;
+  vlm::write_file_atomically(folder / "x", "old");
+  {
+    vlm::AtomicFile file(folder / "x");
+    file.write("half of the new");
+    BOOST_TEST(vlm::file_exists(folder / "x.partial"));
+  }
+  BOOST_TEST(vlm::read_file(folder / "x") == "old");
+  BOOST_TEST(folder.entries() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(an_exception_between_write_and_commit_leaves_no_partial_file) {
+  const Folder folder;
+  vlm::write_file_atomically(folder / "x", "old");
+  const auto fail = [&] {
+    vlm::AtomicFile file(folder / "x");
+    file.write("new");
+    throw std::runtime_error("interrupted");
+  };
+  BOOST_CHECK_THROW(fail(), std::runtime_error);
+  BOOST_TEST(vlm::read_file(folder / "x") == "old");
+  BOOST_TEST(folder.entries() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_rename_is_an_error_and_cleans_up) {
+  const Folder folder;
+  std::filesystem::create_directory(folder / "x");
+  BOOST_TEST(message_of([&] { vlm::write_file_atomically(folder / "x", "new"); }) ==
+             "vlm::FileError [file-write]\n  file      " + (folder / "x") +
+                 "\n  expected  a file that can be renamed into place\n  got       Is a directory"
+                 "\n  try       check the path and its permissions");
+  BOOST_TEST(std::filesystem::is_directory(folder / "x"));
+  BOOST_TEST(folder.entries() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_place_that_cannot_be_written_is_an_error) {
+  const Folder folder;
+  const std::string path = folder / "none/x";
+  BOOST_TEST(message_of([&] { vlm::AtomicFile file(path); }) ==
+             "vlm::FileError [file-write]\n  file      " + path +
+                 "\n  expected  a place that can be written\n  got       No such file or directory"
+                 "\n  try       check the path and its permissions");
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error) {
+  if (::access("/dev/full", W_OK) != 0) return;
+  const Folder folder;
+  std::filesystem::create_symlink("/dev/full", folder / "x.partial");
+  vlm::write_file_atomically(folder / "y", "old");
+  BOOST_TEST(message_of([&] {
+               vlm::AtomicFile file(folder / "x");
+               file.write("new");
+             }) == "vlm::FileError [file-write]\n  file      " + (folder / "x") +
+                       "\n  expected  room for the whole file\n  got       No space left on device"
+                       "\n  try       free space on this disk");
+  BOOST_TEST(!vlm::file_exists(folder / "x"));
+  BOOST_TEST(folder.entries() == 1u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

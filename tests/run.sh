@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Installs what is missing (Debian), builds, runs every test. Ends with ctest's closing lines and its exit status.
+#   tests/run.sh          the optimised build
+#   tests/run.sh --all    also clang++ with clang-tidy, and the address and undefined-behaviour sanitizers
+#   tests/run.sh --help
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+all=no
+case "${1:-}" in
+  "") ;;
+  --all) all=yes ;;
+  --help) sed -n '2,5s/^# \{0,1\}//p' tests/run.sh; exit 0 ;;
+  *) echo "tests/run.sh: unknown option '$1'; try --help" >&2; exit 2 ;;
+esac
+
+needed=(g++ cmake ninja-build python3 nlohmann-json3-dev libboost-test-dev)
+wanted=(ccache clang-19 clang-format-19)  # the checks that use them skip themselves where they are missing
+[ $all = yes ] && wanted+=(clang-tidy-19)
+
+install_packages() {
+  if ! command -v apt-get > /dev/null || ! command -v dpkg-query > /dev/null; then
+    echo "tests/run.sh: not a Debian; needs what Debian calls: ${needed[*]} (and can use ${wanted[*]})"
+    return
+  fi
+  local package missing=() optional=() as_root=()
+  installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2> /dev/null)" = installed ]; }
+  for package in "${needed[@]}"; do installed "$package" || missing+=("$package"); done
+  for package in "${wanted[@]}"; do installed "$package" || optional+=("$package"); done
+  [ ${#missing[@]} -eq 0 ] && [ ${#optional[@]} -eq 0 ] && return
+  if [ "$(id -u)" != 0 ]; then
+    if ! sudo -n true 2> /dev/null; then
+      echo "tests/run.sh: neither root nor sudo; as root: apt-get install ${missing[*]} ${optional[*]}"
+      return
+    fi
+    as_root=(sudo -n)
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  "${as_root[@]}" apt-get update -qq || true
+  for package in "${optional[@]}"; do
+    if apt-cache show "$package" > /dev/null 2>&1; then missing+=("$package"); fi
+  done
+  echo "tests/run.sh: installing ${missing[*]}"
+  "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+}
+
+# Configures, builds and tests one preset; what follows its name goes to ctest.
+check_preset() {
+  local preset=$1 folder=build/$1
+  shift
+  echo "== preset $preset"
+  if ! cmake --preset "$preset" > "$folder.log" 2>&1; then
+    cat "$folder.log"
+    return 1
+  fi
+  cmake --build "$folder" -j 2 && ctest --test-dir "$folder" --output-on-failure -j 2 "$@"
+}
+
+install_packages
+mkdir -p build
+status=0
+if [ $all = yes ]; then
+  if command -v clang++-19 > /dev/null; then
+    check_preset lint -LE 'house|errors|examples' || status=1
+  else
+    echo "== preset lint left out: no clang++-19 on this machine"
+  fi
+  check_preset asan -LE 'house|errors|examples' || status=1
+fi
+check_preset cpu || status=$?
+exit $status
