@@ -2,7 +2,8 @@
 // include.
 #pragma once
 
-#include <vlm/model/model.hpp>
+#include <vlm/text/tokenizer_trainer.hpp>
+#include <vlm/train/trainer.hpp>
 
 #if !VLM_COMPILED
 #include <vlm/cpu.hpp>

@@ -272,7 +272,23 @@ BOOST_AUTO_TEST_CASE(ties_go_to_the_lower_index) {
   BOOST_TEST(slots == (std::vector<std::int32_t>{1, 3, 5, 0, 2, 4}), boost::test_tools::per_element());
 }
 
-// spec: two micro-batches whose experts are swapped, alone and together.
+// A diverged model must not send rows to experts that do not exist.
+BOOST_AUTO_TEST_CASE(not_a_number_still_chooses_different_experts) {
+  std::vector<float> logits(3, NAN), probabilities(3), weights(2);
+  std::vector<std::int32_t> experts(2), offsets(4), source_rows(2), slots(2);
+  Runtime<Cpu> runtime(1);
+  runtime.run(RouteForward<Cpu, float>{.logits = rows_of(logits, 1),
+                                       .probabilities = rows_of(probabilities, 1),
+                                       .experts = rows_of(experts, 1),
+                                       .weights = rows_of(weights, 1),
+                                       .offsets = vector_of(offsets),
+                                       .source_rows = vector_of(source_rows),
+                                       .slots = rows_of(slots, 1)});
+  BOOST_TEST(experts == (std::vector<std::int32_t>{0, 1}), boost::test_tools::per_element());
+  BOOST_TEST(std::isnan(weights[0]));
+}
+
+// Two micro-batches whose experts are swapped, alone and together.
 BOOST_AUTO_TEST_CASE(balance_worked_numbers) {
   const auto near = boost::test_tools::tolerance(1e-6f);
   BOOST_TEST(balance_of({0.6f, 0.2f, 0.1f, 0.1f}, {0, 7, 8, 9, 10}) == 1.84f, near);

@@ -4,8 +4,8 @@
 #include <vlm/text/tokenizer.hpp>
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>

@@ -103,17 +103,19 @@ BOOST_AUTO_TEST_CASE(other_kinds_are_named) {
   BOOST_TEST(message_after(R"({"type": "NFC"})", R"({"type": "NFKC"})") ==
              expected_message("tokenizer-kind", "normalizer.type", "NFC", "NFKC"));
   BOOST_TEST(
-      message_after(R"("pre_tokenizer": {"type": "Sequence")", R"("pre_tokenizer": {"type": "Whitespace")")
-          .starts_with(
-              "vlm::ConfigError [tokenizer-kind]\n  file      t.json\n  at        pre_tokenizer\n  expected  "
-              "pre_tokenizer Sequence of Split and ByteLevel\n  got       {\"type\": \"Whitespace\""));
+      message_after(R"("pre_tokenizer": {"type": "Sequence")", R"("pre_tokenizer": {"type": "Whitespace")") ==
+      expected_message("tokenizer-kind", "pre_tokenizer.type", "Sequence", "Whitespace"));
+  BOOST_TEST(message_after(R"({"type": "Split")", R"({"type": "Digits")")
+                 .starts_with("vlm::ConfigError [tokenizer-kind]\n  file      t.json\n  at        "
+                              "pre_tokenizer.pretokenizers\n"
+                              "  expected  Split and ByteLevel\n  got       [{\"type\": \"Digits\""));
   BOOST_TEST(message_after(R"("decoder": {"type": "ByteLevel")", R"("decoder": {"type": "Fuse")") ==
              expected_message("tokenizer-kind", "decoder.type", "ByteLevel", "Fuse"));
   BOOST_TEST(message_after(R"("post_processor": {"type": "ByteLevel")",
                            R"("post_processor": {"type": "BertProcessing")") ==
              expected_message("tokenizer-kind", "post_processor.type", "ByteLevel", "BertProcessing"));
   BOOST_TEST(message_of("{}") ==
-             expected_message("tokenizer-kind", "", "pre_tokenizer Sequence of Split and ByteLevel", "null"));
+             expected_message("tokenizer-kind", "top level", "pre_tokenizer Sequence", "none"));
 }
 
 BOOST_AUTO_TEST_CASE(another_expression_is_named) {

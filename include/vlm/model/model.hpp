@@ -101,13 +101,22 @@ class Model {
   }
   Index features() const { return config().text.features; }
 
-  // Text rotary tables of a batch; they live with the caller, whose memory is used again.
+  // Rotary tables of the text stream; they live with the caller, whose memory is used again.
   struct RopeTables {
-    std::vector<float> cosine, sine;
+    std::vector<std::int32_t> positions;  // [3, tokens]
+    std::vector<float> cosine, sine;      // [tokens, head_dim / 2]
   };
   void fill_rope(std::span<const std::int32_t> positions, RopeTables& tables) const {
-    fill_rope_tables<RopeKind>(positions, parts_->frequencies, config().text.rope_section, tables.cosine,
-                               tables.sine);
+    fill_rope_tables<RopeKind>(positions, parts_->frequencies, config().text.rope_section, tables.cosine, tables.sine);
+  }
+  // The text stream of a batch without a cache, as training reads it.
+  Sequences<Device> text_sequences(const Batch& batch, RopeTables& tables) const {
+    tables.positions.clear();
+    for (const auto& axis : batch.axes) tables.positions.insert(tables.positions.end(), axis.begin(), axis.end());
+    fill_rope(tables.positions, tables);
+    return {.query_offsets = detail::on_device<Device>(batch.offsets),
+            .cosine = detail::on_device<Device>(tables.cosine, batch.token_count()),
+            .sine = detail::on_device<Device>(tables.sine, batch.token_count())};
   }
 
   // Hidden rows after the last norm, [tokens, features]. `text` describes the rows of the text stream:

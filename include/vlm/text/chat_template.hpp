@@ -16,11 +16,12 @@ namespace vlm {
 struct ContentItem {
   enum class Kind : std::uint8_t { Text, Image, Video };
   Kind kind = Kind::Text;
-  std::string text;  // of a text item
+  std::string text;       // of a text item
+  std::string reference;  // of an image or video: where it is read from; empty for one at hand
 
-  static ContentItem from_text(std::string text) { return {Kind::Text, std::move(text)}; }
-  static ContentItem image() { return {Kind::Image, {}}; }
-  static ContentItem video() { return {Kind::Video, {}}; }
+  static ContentItem from_text(std::string text) { return {Kind::Text, std::move(text), {}}; }
+  static ContentItem image(std::string reference = {}) { return {Kind::Image, {}, std::move(reference)}; }
+  static ContentItem video(std::string reference = {}) { return {Kind::Video, {}, std::move(reference)}; }
 };
 
 struct Message {

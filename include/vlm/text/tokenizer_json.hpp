@@ -92,7 +92,7 @@ class TokenizerReader {
 
   TokenizerDefinition read() {
     definition_.normalises = read_normalizer();
-    check_pre_tokenizer(part(file_, "pre_tokenizer"));
+    check_pre_tokenizer();
     check_type(file_, "decoder", "ByteLevel");
     if (const Json* processor = file_.find("post_processor"); processor && !processor->is_null())
       check_type(file_, "post_processor", "ByteLevel");
@@ -109,7 +109,7 @@ class TokenizerReader {
   [[noreturn]] static void refuse(std::string_view id, const Json& where, std::string expected,
                                   std::string got) {
     throw ConfigError(id, {{"file", where.document()},
-                           {"at", where.path()},
+                           {"at", detail::place(where)},
                            {"expected", std::move(expected)},
                            {"got", std::move(got)},
                            {"try", "a tokenizer.json of the Qwen2, Qwen2.5 or Qwen3 family"}});
@@ -144,13 +144,13 @@ class TokenizerReader {
     return true;
   }
 
-  static void check_pre_tokenizer(const Json& sequence) {
-    if (sequence.is_null() || sequence.at("type").string() != "Sequence")
-      refuse("tokenizer-kind", sequence, "pre_tokenizer Sequence of Split and ByteLevel", describe(sequence));
+  void check_pre_tokenizer() const {
+    check_type(file_, "pre_tokenizer", "Sequence");
+    const Json& sequence = file_.at("pre_tokenizer");
     const Json& steps = sequence.at("pretokenizers");
     if (steps.items().size() != 2 || steps.at(0).at("type").string() != "Split" ||
         steps.at(1).at("type").string() != "ByteLevel")
-      refuse("tokenizer-kind", steps, "pre_tokenizer Sequence of Split and ByteLevel", describe(steps));
+      refuse("tokenizer-kind", steps, "Split and ByteLevel", describe(steps));
     const Json& pattern = steps.at(0).at("pattern");
     const Json* expression = pattern.find("Regex");
     if (!expression || expression->string() != qwen2_split_pattern)

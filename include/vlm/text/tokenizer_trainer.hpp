@@ -159,20 +159,16 @@ inline void check_training(const TokenizerTraining& training, const std::vector<
   }
 }
 
-// Extends tokens and merges up to `size` tokens.
+// Extends tokens and merges up to `size` tokens. No token comes up twice: what happens inside a stretch of
+// text that ends up as one token depends on that stretch alone.
 inline void learn_merges(TokenizerDefinition& definition, PairCounter& pairs, std::size_t size,
                          std::int64_t minimum) {
-  std::unordered_map<std::string, std::int32_t> ids;
-  for (const std::string& token : definition.tokens)
-    ids.emplace(token, static_cast<std::int32_t>(ids.size()));
+  std::vector<std::string>& tokens = definition.tokens;
   PairCounter::Pair pair;
-  while (definition.tokens.size() < size && pairs.best(minimum, pair)) {
-    std::string text = definition.tokens[static_cast<std::size_t>(pair.first)] +
-                       definition.tokens[static_cast<std::size_t>(pair.second)];
-    // Two pairs may spell the same token: a+bc and ab+c.
-    const auto [place, fresh] = ids.emplace(text, static_cast<std::int32_t>(definition.tokens.size()));
-    if (fresh) definition.tokens.push_back(std::move(text));
-    const Merge merge{pair.first, pair.second, place->second};
+  while (tokens.size() < size && pairs.best(minimum, pair)) {
+    const Merge merge{pair.first, pair.second, static_cast<std::int32_t>(tokens.size())};
+    tokens.push_back(tokens[static_cast<std::size_t>(merge.left)] +
+                     tokens[static_cast<std::size_t>(merge.right)]);
     definition.merges.push_back(merge);
     pairs.merge(merge);
   }

@@ -194,15 +194,21 @@ inline char32_t compose(char32_t first, char32_t second) {
 
 // Canonical ordering: runs of combining characters by their class, equal classes as they stand.
 inline void order_marks(std::vector<char32_t>& text) {
+  struct Mark {
+    std::uint64_t key;  // class, then place
+    char32_t character;
+  };
   const auto starter = [](char32_t c) { return combining_class(c) == 0; };
+  std::vector<Mark> marks;
   for (auto run = text.begin(); run != text.end();) {
     run = std::find_if_not(run, text.end(), starter);
     const auto end = std::find_if(run, text.end(), starter);
-    if (end - run > 1) {
-      std::stable_sort(run, end,
-                       [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); });
-    }
-    run = end;
+    marks.clear();
+    for (auto at = run; at != end; ++at)
+      marks.push_back(
+          {std::uint64_t{combining_class(*at)} << 32 | static_cast<std::uint64_t>(at - run), *at});
+    std::sort(marks.begin(), marks.end(), [](const Mark& a, const Mark& b) { return a.key < b.key; });
+    for (const Mark& mark : marks) *run++ = mark.character;
   }
 }
 

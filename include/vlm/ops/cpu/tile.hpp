@@ -31,15 +31,20 @@ VLM_INLINE void tile_kernel(const TileOperands& t) {
     else
       sum[i][v] = Floats<W>{};
   }
-  const float* a = t.a;
+  // One pointer for every three rows keeps the addresses in registers.
+  constexpr int groups = (Rows + 2) / 3;
+  const float* a[groups];
+  VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] = t.a + 3 * group * t.a_row;
   const float* b = t.b;
-  for (Index k = 0; k < t.k; ++k, a += t.a_k, b += t.b_pitch) {
+  const Index a_row = t.a_row, a_k = t.a_k;
+  for (Index k = 0; k < t.k; ++k, b += t.b_pitch) {
     Floats<W> right[Vectors];
     VLM_UNROLL for (int v = 0; v < Vectors; ++v) load<W>(right[v], b + v * W);
     VLM_UNROLL for (int i = 0; i < Rows; ++i) {
-      const float left = a[i * t.a_row];
+      const float left = a[i / 3][i % 3 * a_row];
       VLM_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] += left * right[v];
     }
+    VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] += a_k;
   }
   VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Vectors; ++v)
       store<W>(t.c + i * t.c_pitch + v * W, sum[i][v]);

@@ -1,0 +1,53 @@
+// train STAGE START OUT DATA...: runs one stage of the quick start's recipe, as a user's own program would.
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <vlm/vlm.hpp>
+
+namespace {
+
+template <class Stage> int run(const vlm::Recipe& recipe) {
+  vlm::Trainer<Stage> trainer(recipe);
+  return trainer.run() == vlm::RunEnd::Finished ? 0 : 130;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) try {
+  CLI::App app("Runs one stage: text-warm-up, S0, S1 or SFT. Ctrl-C saves; the same command goes on from there.");
+  std::string stage;
+  std::vector<std::string> data;
+  vlm::Recipe recipe;
+  recipe.context = 2048;
+  recipe.learning_rate = 1e-3;
+  app.add_option("STAGE", stage, "text-warm-up, S0, S1 or SFT")
+      ->required()
+      ->check(CLI::IsMember({"text-warm-up", "S0", "S1", "SFT"}));
+  app.add_option("START", recipe.start, "folder of the model to start from")->required();
+  app.add_option("OUT", recipe.out, "folder for checkpoints, the log and the finished model")->required();
+  app.add_option("DATA", data, "JSONL files")->required();
+  app.add_option("--steps", recipe.steps, "steps of the stage")->capture_default_str();
+  app.add_option("--context", recipe.context, "tokens of a packed micro-batch")->capture_default_str();
+  app.add_option("--micro-batches", recipe.micro_batches, "micro-batches in a step")->capture_default_str();
+  app.add_option("--learning-rate", recipe.learning_rate, "largest learning rate")->capture_default_str();
+  app.add_option("--end-rate", recipe.end_rate, "learning rate of the last step")->capture_default_str();
+  app.add_option("--warm-up", recipe.warm_up, "steps of warm-up")->capture_default_str();
+  app.add_option("--checkpoint-every", recipe.checkpoint_every, "steps between checkpoints")->capture_default_str();
+  app.add_option("--report-every", recipe.report_every, "steps between lines of progress")->capture_default_str();
+  app.add_option("--seed", recipe.seed, "seed of data order and first weights")->capture_default_str();
+  app.add_option("--threads", recipe.threads, "0: one per processor")->capture_default_str();
+  app.add_flag("--from-scratch", recipe.from_scratch, "draw the first weights from the seed");
+  CLI11_PARSE(app, count, arguments);
+  for (const std::string& path : data) recipe.data.push_back({.path = path});
+
+  if (stage == "text-warm-up") return run<vlm::TextWarmUp>(recipe);
+  if (stage == "S0") return run<vlm::S0>(recipe);
+  if (stage == "S1") return run<vlm::S1>(recipe);
+  return run<vlm::SFT<vlm::NonThinking>>(recipe);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
+}

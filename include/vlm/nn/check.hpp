@@ -1,0 +1,105 @@
+// Gradient checker for any layer, also one of your own: its backward against central finite differences of
+//   f = sum of r[i, j] * y[i, j]     with random r, summed in double
+// by the input and by every parameter, and the rule that parameter gradients add and dx is overwritten.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <string>
+
+#include <vlm/core/error.hpp>
+#include <vlm/nn/probe.hpp>
+
+namespace vlm {
+
+struct GradientReport {
+  double largest_error = 0;  // over all compared elements, relative to the largest gradient of its tensor
+  std::string tensor;        // where it is: "x", or a parameter's name
+  Index element = 0;
+  double backward = 0, differences = 0;  // what the two say there
+  Index compared = 0;                    // elements in all
+};
+
+namespace detail {
+
+// Central differences of fourth order of f(distance).
+template <class F>
+double slope_of(F&& f, double h) {
+  return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);
+}
+
+inline std::string number_text(double value) {
+  char digits[32];
+  std::snprintf(digits, sizeof digits, "%.6g", value);
+  return digits;
+}
+
+}  // namespace detail
+
+// The layer itself stays as it is: the check works on a copy with random values.
+template <class L>
+GradientReport check_gradients(const L& layer, const GradientSettings& settings) {
+  detail::LayerProbe<L> probe(layer, settings);
+  Runtime<Cpu> s(1);
+  constexpr float present = 0.5f;  // what parameter gradients hold before
+  for (auto& tensor : probe.tensors) std::fill(tensor.gradient.begin(), tensor.gradient.end(), present);
+  probe.differentiate(s);
+  double noise = 0;  // what f32 may change of f
+  for (std::size_t i = 0; i < probe.y.size(); ++i)
+    noise = std::hypot(noise, 1e-6 * static_cast<double>(probe.y[i] * probe.projection[i]));
+
+  GradientReport report;
+  const Random random(settings.seed, "elements");
+  for (auto& tensor : probe.tensors) {
+    const std::size_t count = tensor.gradient.size();
+    const double step = settings.step * static_cast<double>(tensor.scale);
+    const auto backward = [&](std::size_t i) {
+      return static_cast<double>(tensor.gradient[i] - (tensor.name == "x" ? 0 : present));
+    };
+    std::size_t steepest = 0;
+    for (std::size_t i = 1; i < count; ++i)
+      if (!(std::abs(backward(i)) <= std::abs(backward(steepest)))) steepest = i;
+    const std::size_t compared = std::min(count, static_cast<std::size_t>(settings.elements));
+    for (std::size_t k = 0; k < compared; ++k) {
+      std::size_t i = k;
+      if (compared < count) i = k == 0 ? steepest : static_cast<std::size_t>(random.below(k, count));
+      const float middle = tensor.value[i];
+      const auto f = [&](double distance) {
+        tensor.value[i] = static_cast<float>(static_cast<double>(middle) + distance);
+        return probe.objective(s);
+      };
+      // Shorter steps where f bends sharply or jumps, as with a router's choice.
+      const double size = std::max(std::abs(backward(steepest)), noise / step / settings.tolerance);
+      double slope = 0, error = std::numeric_limits<double>::infinity();
+      for (double h = step; h > step / 100 && !(error <= settings.tolerance); h /= 4) {
+        const double tried = detail::slope_of(f, h), difference = std::abs(tried - backward(i)) / size;
+        if (h == step || difference < error) slope = tried, error = difference;
+      }
+      tensor.value[i] = middle;
+      ++report.compared;
+      if (error <= report.largest_error) continue;
+      report.largest_error = std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
+      report.tensor = tensor.name;
+      report.element = static_cast<Index>(i);
+      report.backward = backward(i);
+      report.differences = slope;
+    }
+  }
+  return report;
+}
+
+// The same as one error: ConfigError [gradient].
+template <class L>
+void require_gradients(const L& layer, const GradientSettings& settings) {
+  const GradientReport report = check_gradients(layer, settings);
+  if (report.largest_error <= settings.tolerance) return;
+  throw ConfigError("gradient",
+                    {{"tensor", report.tensor + ", element " + std::to_string(report.element)},
+                     {"expected", detail::number_text(report.differences) + " from finite differences"},
+                     {"got", detail::number_text(report.backward) + " from backward"},
+                     {"try", "compare backward with forward; parameter gradients add, dx is overwritten"}});
+}
+
+}  // namespace vlm

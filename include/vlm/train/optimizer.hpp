@@ -1,0 +1,112 @@
+// AdamW over the trained parameters of a model. Vectors (norms, biases) do not decay. Frozen parameters own
+// nothing here.
+#pragma once
+
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <vlm/core/buffer.hpp>
+#include <vlm/core/runtime.hpp>
+#include <vlm/io/safetensors.hpp>
+#include <vlm/model/load.hpp>
+#include <vlm/ops/adamw.hpp>
+#include <vlm/ops/reduce.hpp>
+
+namespace vlm {
+
+struct AdamWSettings {
+  float beta1 = 0.9f, beta2 = 0.95f, eps = 1e-8f, decay = 0.01f;
+  float clip = 1.0f;  // largest global gradient norm; 0 for none
+};
+
+class AdamWOptimizer {
+ public:
+  AdamWOptimizer(std::span<Parameter> parameters, const AdamWSettings& settings) : settings_(settings) {
+    std::size_t total = 0;
+    for (Parameter& p : parameters)
+      if (p.trained) {
+        trained_.push_back(&p);
+        total += p.value.size();
+      }
+    moments_ = Buffer<Cpu>(2 * total * sizeof(float));
+    float* next = reinterpret_cast<float*>(moments_.data());
+    for (Parameter* p : trained_) {
+      first_.push_back({next, p->value.size()});
+      second_.push_back({next + total, p->value.size()});
+      next += p->value.size();
+    }
+  }
+
+  // The Euclidean norm of all gradients together.
+  double gradient_norm(Runtime<Cpu>& s) const {
+    double sum = 0;
+    const View<double, 1, Cpu> result(&sum, Shape<1>{{1}});
+    for (const Parameter* p : trained_)
+      s.run(SquaredNorm<Cpu, float>{.x = flat<const float>(p->gradient), .result = result});
+    return std::sqrt(sum);
+  }
+
+  // Update number `step` (from 1) with gradients of global norm `norm`, which are scaled down to the clip.
+  void update(Runtime<Cpu>& s, Index step, double rate, double norm) {
+    const double scale = settings_.clip > 0 && norm > settings_.clip ? settings_.clip / (norm + 1e-6) : 1.0;
+    for (std::size_t i = 0; i < trained_.size(); ++i)
+      s.run(AdamW<Cpu, float>{.parameter = flat<float>(trained_[i]->value),
+                              .first_moment = flat<float>(first_[i]),
+                              .second_moment = flat<float>(second_[i]),
+                              .gradient = flat<const float>(trained_[i]->gradient),
+                              .gradient_scale = static_cast<float>(scale),
+                              .learning_rate = static_cast<float>(rate),
+                              .beta1 = settings_.beta1,
+                              .beta2 = settings_.beta2,
+                              .eps = settings_.eps,
+                              .decay = trained_[i]->record->stored_shape().size() > 1 ? settings_.decay : 0,
+                              .step = step});
+  }
+
+  void write(const std::string& path) const {
+    SafetensorsWriter writer(path);
+    each_moment([&](const std::string& name, std::span<float> moment) {
+      writer.declare(name, DType::F32, {static_cast<Index>(moment.size())});
+    });
+    each_moment(
+        [&](const std::string& name, std::span<float> moment) { writer.write(name, std::as_bytes(moment)); });
+    writer.commit();
+  }
+  void read(const std::string& path) {
+    const SafetensorsFile file(path);
+    each_moment([&](const std::string& name, std::span<float> moment) {
+      const StoredTensor* tensor = file.find(name);
+      if (!tensor || tensor->dtype != DType::F32 || tensor->bytes.size() != moment.size_bytes())
+        throw FileError("optimizer-state",
+                        {{"file", path},
+                         {"tensor", name},
+                         {"expected", "F32 [" + std::to_string(moment.size()) + "]"},
+                         {"got", tensor ? shape_text(tensor->shape) : "no such tensor"},
+                         {"try", "resume with the stage and model that wrote the checkpoint"}});
+      std::memcpy(moment.data(), tensor->bytes.data(), moment.size_bytes());
+    });
+  }
+  std::size_t moment_bytes() const { return moments_.size(); }
+
+ private:
+  template <class T, class U>
+  static View<T, 1, Cpu> flat(std::span<U> values) {
+    return {values.data(), Shape<1>{{static_cast<Index>(values.size())}}};
+  }
+  template <class F>
+  void each_moment(F&& f) const {
+    for (std::size_t i = 0; i < trained_.size(); ++i) {
+      f(trained_[i]->name + ".first_moment", first_[i]);
+      f(trained_[i]->name + ".second_moment", second_[i]);
+    }
+  }
+
+  AdamWSettings settings_;
+  std::vector<Parameter*> trained_;
+  std::vector<std::span<float>> first_, second_;
+  Buffer<Cpu> moments_;
+};
+
+}  // namespace vlm

@@ -1,0 +1,76 @@
+#include <vlm/core/thread_pool.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <stdexcept>
+#include <string>
+
+using namespace vlm;
+
+namespace {
+
+// How often each task ran.
+std::vector<int> runs(ThreadPool& pool, Index tasks) {
+  std::vector<std::atomic<int>> counts(static_cast<std::size_t>(tasks));
+  pool.parallel(tasks, [&](Index task, int) { ++counts[static_cast<std::size_t>(task)]; });
+  return {counts.begin(), counts.end()};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(core_thread_pool)
+
+BOOST_AUTO_TEST_CASE(each_task_runs_once) {
+  for (const int threads : {1, 2, 7}) {
+    ThreadPool pool(threads);
+    BOOST_TEST(pool.size() == threads);
+    for (const Index tasks : {0, 1, 2, 3, 100, 1000})
+      BOOST_TEST((runs(pool, tasks) == std::vector<int>(static_cast<std::size_t>(tasks), 1)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(many_short_loops) {
+  ThreadPool pool(3);
+  Index sum = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::atomic<Index> part{0};
+    pool.parallel(5, [&](Index task, int) { part += task; });
+    sum += part;
+  }
+  BOOST_TEST(sum == 30000);
+}
+
+BOOST_AUTO_TEST_CASE(workers_are_numbered_below_the_size) {
+  ThreadPool pool(4);
+  std::atomic<int> outside{0};
+  pool.parallel(1000, [&](Index, int worker) { outside += worker < 0 || worker >= 4; });
+  BOOST_TEST(outside == 0);
+}
+
+BOOST_AUTO_TEST_CASE(sleeping_workers_wake_up) {
+  ThreadPool pool(2);
+  for (int round = 0; round < 3; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    BOOST_TEST(runs(pool, 50) == std::vector<int>(50, 1), boost::test_tools::per_element());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_exception_comes_back_and_the_pool_goes_on) {
+  for (const int threads : {1, 2, 7}) {
+    ThreadPool pool(threads);
+    for (int round = 0; round < 3; ++round) {
+      const auto is_ours = [](const std::runtime_error& error) { return std::string(error.what()) == "task 13"; };
+      BOOST_CHECK_EXCEPTION(pool.parallel(100, [](Index task, int) {
+        if (task == 13) throw std::runtime_error("task 13");
+      }),
+                            std::runtime_error, is_ours);
+      BOOST_TEST(runs(pool, 20) == std::vector<int>(20, 1), boost::test_tools::per_element());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(zero_threads_means_all_processors) {
+  BOOST_TEST(available_processors() >= 1);
+  BOOST_TEST(ThreadPool(0).size() == available_processors());
+}
+
+BOOST_AUTO_TEST_SUITE_END()

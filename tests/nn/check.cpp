@@ -1,0 +1,113 @@
+#include <vlm/nn/check.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include "nn/layers.hpp"
+
+using namespace vlm;
+using namespace vlm::tests;
+
+namespace {
+
+// y = weight * x * x, element by element, with one fault of each kind on request.
+enum class Fault { None, Input, Weight, Overwrites, Accumulates };
+
+template <Fault fault>
+struct Square {
+  using Environment = TrainedEnv;
+  using E = Environment;
+  static constexpr bool trained = true;
+  struct Saved {
+    In<E> x;
+  };
+  Param<E, 1> weight{Shape<1>{{3}}};
+
+  Shape<2> out_shape(Index rows) const { return {{rows, 3}}; }
+  void forward(On<E>, In<E> x, Out<E> y, Saved& saved) const {
+    saved.x = x;
+    for (Index i = 0; i < x.rows(); ++i)
+      for (Index j = 0; j < 3; ++j) y(i, j) = weight.vector()(j) * x(i, j) * x(i, j);
+  }
+  void backward(On<E> s, const Saved& saved, In<E> dy, Out<E> dx) const {
+    if (s.measuring()) return;
+    const float factor = fault == Fault::Input ? 1.9f : 2.0f;
+    for (Index i = 0; i < dy.rows(); ++i)
+      for (Index j = 0; j < 3; ++j) {
+        const float x = saved.x(i, j), slope = factor * weight.vector()(j) * x * dy(i, j);
+        dx(i, j) = fault == Fault::Accumulates ? dx(i, j) + slope : slope;
+      }
+    for (Index j = 0; j < 3; ++j) {
+      float sum = 0;
+      for (Index i = 0; i < dy.rows(); ++i) sum += saved.x(i, j) * saved.x(i, j) * dy(i, j);
+      if (fault == Fault::Weight && j == 2) sum = -sum;
+      float& into = weight.gradient()(j);
+      into = fault == Fault::Overwrites ? sum : into + sum;
+    }
+  }
+  template <class F>
+  void visit(F&& f) {
+    f("weight", weight);
+  }
+};
+
+template <Fault fault>
+std::string message() {
+  try {
+    require_gradients(Square<fault>(), {.rows = 4, .features = 3});
+  } catch (const ConfigError& error) {
+    BOOST_TEST(error.id() == "gradient");
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(nn_check)
+
+BOOST_AUTO_TEST_CASE(a_right_layer_passes) {
+  const GradientReport report = check_gradients(Square<Fault::None>(), {.rows = 4, .features = 3});
+  BOOST_TEST(report.largest_error < 1e-3);
+  BOOST_TEST(report.compared == 12 + 3);
+  BOOST_TEST(message<Fault::None>() == "no error");
+}
+
+BOOST_AUTO_TEST_CASE(compares_a_bounded_number_of_elements) {
+  const GradientReport report = check_gradients(Square<Fault::None>(), {.rows = 100, .features = 3, .elements = 5});
+  BOOST_TEST(report.compared == 5 + 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_layer_is_named_with_the_place) {
+  const GradientReport wrong = check_gradients(Square<Fault::Input>(), {.rows = 4, .features = 3});
+  BOOST_TEST(wrong.tensor == "x");
+  BOOST_TEST(std::abs(wrong.backward / wrong.differences - 0.95) < 1e-3);
+  BOOST_TEST(wrong.largest_error > 0.04);
+
+  BOOST_TEST(check_gradients(Square<Fault::Weight>(), {.rows = 4, .features = 3}).tensor == "weight");
+  const std::string text = message<Fault::Weight>();
+  BOOST_TEST(text.starts_with("vlm::ConfigError [gradient]\n  tensor    weight, element 2\n  expected  "), text);
+  BOOST_TEST(text.ends_with(" from backward\n  try       compare backward with forward; parameter gradients add, dx "
+                            "is overwritten"),
+             text);
+}
+
+BOOST_AUTO_TEST_CASE(the_accumulation_rule_is_part_of_the_check) {
+  BOOST_TEST(check_gradients(Square<Fault::Overwrites>(), {.rows = 4, .features = 3}).tensor == "weight");
+  const GradientReport adds = check_gradients(Square<Fault::Accumulates>(), {.rows = 4, .features = 3});
+  BOOST_TEST(adds.tensor == "x");
+  BOOST_TEST(std::isinf(adds.largest_error));
+}
+
+BOOST_AUTO_TEST_CASE(the_layer_keeps_its_own_memory) {
+  Square<Fault::None> layer;
+  float values[3] = {1, 2, 3}, gradients[3] = {4, 5, 6};
+  layer.weight.bind(values, DType::F32);
+  layer.weight.bind_gradient(gradients);
+  check_gradients(layer, {.rows = 2, .features = 3});
+  BOOST_TEST(layer.weight.data() == values);
+  BOOST_TEST(layer.weight.gradient().data == gradients);
+  BOOST_TEST(values[1] == 2.0f);
+  BOOST_TEST(gradients[1] == 5.0f);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
