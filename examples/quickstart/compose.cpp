@@ -15,6 +15,8 @@
 
 #include <vlm/vlm.hpp>
 
+#include "../command_line.hpp"
+
 #include "clothes.hpp"
 
 namespace {
@@ -235,15 +237,11 @@ int main(int argc, char** argv) {
   app.add_option("IDX_FOLDER", idx_folder, "holds {train,t10k}-{images-idx3,labels-idx1}-ubyte")->required();
   app.add_option("OUT_FOLDER", out_folder, "receives the .jsonl files and corpus.txt")->required();
   app.add_option("--seed", seed, "another seed, another order");
-  CLI11_PARSE(app, argc, argv);
-  try {
+  return example::run(app, argc, argv, [&] {
     std::filesystem::create_directories(out_folder);
     Deck train(idx_folder, "train", seed), held_out(idx_folder, "t10k", seed);
     compose_training(train, out_folder);
     compose_held_out(held_out, out_folder);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
-  return 0;
+    return 0;
+  });
 }

@@ -1,12 +1,12 @@
-// prepare CORPUS OUT: makes the folder that the quick start begins with: a tokenizer trained on the corpus, the
-// configuration of a small model, and the settings of its pictures. The weights come from the first stage's seed.
-#include <CLI/CLI.hpp>
-
+// prepare CORPUS OUT: makes the folder that the quick start begins with: a tokenizer trained on the corpus,
+// the configuration of a small model, and the settings of its pictures. The weights come from the first
+// stage's seed. test: prepare {toy}/corpus.txt start
 #include <cstdio>
-#include <filesystem>
 #include <string>
 
 #include <vlm/vlm.hpp>
+
+#include "../command_line.hpp"
 
 namespace {
 
@@ -21,10 +21,16 @@ Json integers(std::initializer_list<int> values) {
 // 32 x 32 pixels are 64 patches and become 16 visual tokens.
 Json vision_config() {
   Json vision = Json::object();
-  for (const auto& [name, size] : {std::pair{"depth", 4}, {"hidden_size", 96}, {"intermediate_size", 384},
-                                   {"num_heads", 4}, {"in_channels", 3}, {"patch_size", 4},
-                                   {"temporal_patch_size", 2}, {"spatial_merge_size", 2},
-                                   {"num_position_embeddings", 64}, {"out_hidden_size", 96}})
+  for (const auto& [name, size] : {std::pair{"depth", 4},
+                                   {"hidden_size", 96},
+                                   {"intermediate_size", 384},
+                                   {"num_heads", 4},
+                                   {"in_channels", 3},
+                                   {"patch_size", 4},
+                                   {"temporal_patch_size", 2},
+                                   {"spatial_merge_size", 2},
+                                   {"num_position_embeddings", 64},
+                                   {"out_hidden_size", 96}})
     vision.set(name, size);
   vision.set("deepstack_visual_indexes", integers({1, 2, 3}));
   return vision;
@@ -32,8 +38,12 @@ Json vision_config() {
 
 Json text_config(int vocabulary) {
   Json text = Json::object();
-  for (const auto& [name, size] : {std::pair{"vocab_size", vocabulary}, {"hidden_size", 96}, {"num_hidden_layers", 4},
-                                   {"num_attention_heads", 4}, {"num_key_value_heads", 2}, {"head_dim", 24},
+  for (const auto& [name, size] : {std::pair{"vocab_size", vocabulary},
+                                   {"hidden_size", 96},
+                                   {"num_hidden_layers", 4},
+                                   {"num_attention_heads", 4},
+                                   {"num_key_value_heads", 2},
+                                   {"head_dim", 24},
                                    {"intermediate_size", 256}})
     text.set(name, size);
   text.set("rms_norm_eps", 1e-6);
@@ -48,7 +58,9 @@ Json text_config(int vocabulary) {
 }
 
 Json model_config(const vlm::Tokenizer& tokenizer) {
-  const auto id = [&](const char* token) { return static_cast<std::int64_t>(tokenizer.id_of(token).value()); };
+  const auto id = [&](const char* token) {
+    return static_cast<std::int64_t>(tokenizer.id_of(token).value());
+  };
   Json config = Json::object();
   config.set("model_type", "qwen3_vl");
   config.set("image_token_id", id("<|image_pad|>"));
@@ -63,21 +75,20 @@ Json model_config(const vlm::Tokenizer& tokenizer) {
 
 }  // namespace
 
-int main(int count, char** arguments) try {
+int main(int count, char** arguments) {
   CLI::App app("Makes the folder that the quick start begins with.");
   std::string corpus, out;
   app.add_option("CORPUS", corpus, "text that the tokenizer is trained on")->required();
   app.add_option("OUT", out, "folder to write")->required();
-  CLI11_PARSE(app, count, arguments);
-
-  std::filesystem::create_directories(out);
-  const vlm::Tokenizer tokenizer = vlm::train_tokenizer(vlm::read_file(corpus), {.vocabulary = 448});
-  vlm::save_tokenizer(tokenizer, out + "/tokenizer.json");
-  vlm::write_file_atomically(out + "/config.json", vlm::write_json(model_config(tokenizer), 2));
-  const vlm::ImageSettings pictures{.patch_size = 4, .budget = {.min_pixels = 32 * 32, .max_pixels = 64 * 64}};
-  vlm::write_file_atomically(out + "/preprocessor_config.json", vlm::write_json(pictures.to_json(), 2));
-  std::printf("%s: %zu tokens\n", out.c_str(), tokenizer.vocabulary_size());
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return 2;
+  return example::run(app, count, arguments, [&] {
+    vlm::make_folder(out);
+    const vlm::Tokenizer tokenizer = vlm::train_tokenizer(vlm::read_file(corpus), {.vocabulary = 448});
+    vlm::save_tokenizer(tokenizer, out + "/tokenizer.json");
+    vlm::write_file_atomically(out + "/config.json", vlm::write_json(model_config(tokenizer), 2));
+    const vlm::ImageSettings pictures{.patch_size = 4,
+                                      .budget = {.min_pixels = 32 * 32, .max_pixels = 64 * 64}};
+    vlm::write_file_atomically(out + "/preprocessor_config.json", vlm::write_json(pictures.to_json(), 2));
+    std::printf("%s: %zu tokens\n", out.c_str(), tokenizer.vocabulary_size());
+    return 0;
+  });
 }

@@ -1,23 +1,25 @@
 // train STAGE START OUT DATA...: runs one stage of the quick start's recipe, as a user's own program would.
-#include <CLI/CLI.hpp>
-
-#include <cstdio>
+// test: train S1 {toy}/start out {toy}/data.jsonl --from-scratch --steps 5 --context 512
 #include <string>
 #include <vector>
 
 #include <vlm/vlm.hpp>
 
+#include "../command_line.hpp"
+
 namespace {
 
-template <class Stage> int run(const vlm::Recipe& recipe) {
+template <class Stage>
+int run(const vlm::Recipe& recipe) {
   vlm::Trainer<Stage> trainer(recipe);
   return trainer.run() == vlm::RunEnd::Finished ? 0 : 130;
 }
 
 }  // namespace
 
-int main(int count, char** arguments) try {
-  CLI::App app("Runs one stage: text-warm-up, S0, S1 or SFT. Ctrl-C saves; the same command goes on from there.");
+int main(int count, char** arguments) {
+  CLI::App app(
+      "Runs one stage: text-warm-up, S0, S1 or SFT. Ctrl-C saves; the same command goes on from there.");
   std::string stage;
   std::vector<std::string> data;
   vlm::Recipe recipe;
@@ -35,19 +37,18 @@ int main(int count, char** arguments) try {
   app.add_option("--learning-rate", recipe.learning_rate, "largest learning rate")->capture_default_str();
   app.add_option("--end-rate", recipe.end_rate, "learning rate of the last step")->capture_default_str();
   app.add_option("--warm-up", recipe.warm_up, "steps of warm-up")->capture_default_str();
-  app.add_option("--checkpoint-every", recipe.checkpoint_every, "steps between checkpoints")->capture_default_str();
-  app.add_option("--report-every", recipe.report_every, "steps between lines of progress")->capture_default_str();
+  app.add_option("--checkpoint-every", recipe.checkpoint_every, "steps between checkpoints")
+      ->capture_default_str();
+  app.add_option("--report-every", recipe.report_every, "steps between lines of progress")
+      ->capture_default_str();
   app.add_option("--seed", recipe.seed, "seed of data order and first weights")->capture_default_str();
   app.add_option("--threads", recipe.threads, "0: one per processor")->capture_default_str();
   app.add_flag("--from-scratch", recipe.from_scratch, "draw the first weights from the seed");
-  CLI11_PARSE(app, count, arguments);
-  for (const std::string& path : data) recipe.data.push_back({.path = path});
-
-  if (stage == "text-warm-up") return run<vlm::TextWarmUp>(recipe);
-  if (stage == "S0") return run<vlm::S0>(recipe);
-  if (stage == "S1") return run<vlm::S1>(recipe);
-  return run<vlm::SFT<vlm::NonThinking>>(recipe);
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "%s\n", error.what());
-  return 2;
+  return example::run(app, count, arguments, [&] {
+    for (const std::string& path : data) recipe.data.push_back({.path = path});
+    if (stage == "text-warm-up") return run<vlm::TextWarmUp>(recipe);
+    if (stage == "S0") return run<vlm::S0>(recipe);
+    if (stage == "S1") return run<vlm::S1>(recipe);
+    return run<vlm::SFT<vlm::NonThinking>>(recipe);
+  });
 }

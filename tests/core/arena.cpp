@@ -58,7 +58,8 @@ BOOST_AUTO_TEST_CASE(growing_while_in_use_is_refused) {
   arena.keep(1);
   BOOST_CHECK_EXCEPTION(arena.reserve(1000), DeviceError, [](const DeviceError& error) {
     return message_of(error) ==
-           "vlm::DeviceError [arena-in-use]\n  expected  an empty arena\n  try       reserve memory between steps";
+           "vlm::DeviceError [arena-in-use]\n  expected  an empty arena\n  try       reserve memory between "
+           "steps";
   });
   arena.reserve(64);  // nothing to do
   arena.release(mark);

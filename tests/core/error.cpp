@@ -31,7 +31,9 @@ BOOST_AUTO_TEST_CASE(long_names_keep_a_space) {
              "vlm::ConfigError [x]\n  num_key_value_heads 3\n  0123456789 4\n  012345678 5");
 }
 
-BOOST_AUTO_TEST_CASE(no_fields) { BOOST_TEST(std::string(ShapeError("rows", {}).what()) == "vlm::ShapeError [rows]"); }
+BOOST_AUTO_TEST_CASE(no_fields) {
+  BOOST_TEST(std::string(ShapeError("rows", {}).what()) == "vlm::ShapeError [rows]");
+}
 
 // Programs catch a kind, all of ours, or anything.
 BOOST_AUTO_TEST_CASE(kinds_can_be_caught) {

@@ -58,10 +58,13 @@ BOOST_AUTO_TEST_CASE(an_exception_comes_back_and_the_pool_goes_on) {
   for (const int threads : {1, 2, 7}) {
     ThreadPool pool(threads);
     for (int round = 0; round < 3; ++round) {
-      const auto is_ours = [](const std::runtime_error& error) { return std::string(error.what()) == "task 13"; };
-      BOOST_CHECK_EXCEPTION(pool.parallel(100, [](Index task, int) {
-        if (task == 13) throw std::runtime_error("task 13");
-      }),
+      const auto is_ours = [](const std::runtime_error& error) {
+        return std::string(error.what()) == "task 13";
+      };
+      BOOST_CHECK_EXCEPTION(pool.parallel(100,
+                                          [](Index task, int) {
+                                            if (task == 13) throw std::runtime_error("task 13");
+                                          }),
                             std::runtime_error, is_ours);
       BOOST_TEST(runs(pool, 20) == std::vector<int>(20, 1), boost::test_tools::per_element());
     }

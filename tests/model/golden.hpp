@@ -103,9 +103,9 @@ inline std::vector<double> summary(std::span<const float> gradient, const std::s
 }
 
 // A model with the case's weights, and one forward and backward of a batch with mean cross-entropy.
-template <class Spec, class Set = vlm::Trainable<vlm::part::All>>
+template <class Spec, class Set = vlm::Trainable<vlm::part::All>, class Keep = vlm::Everything>
 struct Run {
-  using Net = vlm::Model<Spec, vlm::Cpu, vlm::F32, Set>;
+  using Net = vlm::Model<Spec, vlm::Cpu, vlm::F32, Set, Keep>;
   Net net;
   std::vector<float> hidden, dhidden, logits;
   double loss = 0;

@@ -33,8 +33,9 @@ BOOST_AUTO_TEST_CASE(fused_full_gradients) {
   for (const std::vector<std::int32_t>& borders : {std::vector<std::int32_t>{0, 6}, {0, 4, 5, 9}}) {
     const AttentionSizes sizes{.features = 24, .heads = 3, .kv_heads = 3, .head_dim = 8};
     const Packed packed(borders, 8);
-    check_layer(FusedAttention<TrainedEnv>(sizes), FusedAttention<PassingEnv>(sizes),
-                {.rows = borders.back(), .features = 24, .sequences = packed.sequences(false), .elements = 8});
+    check_layer(
+        FusedAttention<TrainedEnv>(sizes), FusedAttention<PassingEnv>(sizes),
+        {.rows = borders.back(), .features = 24, .sequences = packed.sequences(false), .elements = 8});
   }
 }
 

@@ -39,7 +39,8 @@ BOOST_AUTO_TEST_CASE(gradients) {
 BOOST_AUTO_TEST_CASE(three_layers_in_a_row) {
   const auto three = [](auto e) {
     using E = decltype(e);
-    return Chain<RmsNorm<E>, Linear<E>, LayerNorm<E>>(RmsNorm<E>(4, 1e-6f), Linear<E>(4, 5), LayerNorm<E>(5, 1e-6f));
+    return Chain<RmsNorm<E>, Linear<E>, LayerNorm<E>>(RmsNorm<E>(4, 1e-6f), Linear<E>(4, 5),
+                                                      LayerNorm<E>(5, 1e-6f));
   };
   check_layer(three(TrainedEnv()), three(PassingEnv()), {.features = 4});
 }
@@ -49,8 +50,8 @@ BOOST_AUTO_TEST_CASE(parts_freeze_one_by_one) {
   const GradientSettings settings{.features = 4};
   require_gradients(two<TrainedEnv, PassingEnv>(), settings);
   require_gradients(two<PassingEnv, TrainedEnv>(), settings);
-  static_assert(two<TrainedEnv, PassingEnv>().trained && two<PassingEnv, TrainedEnv>().trained);
-  static_assert(!two<PassingEnv, PassingEnv>().trained);
+  static_assert(Two<TrainedEnv, PassingEnv>::trained && Two<PassingEnv, TrainedEnv>::trained);
+  static_assert(!Two<PassingEnv, PassingEnv>::trained);
   // Visiting names "weight" twice here; the first one is the first layer's.
   const Result all = differentiate(two<TrainedEnv, TrainedEnv>(), settings);
   const Result first = differentiate(two<TrainedEnv, PassingEnv>(), settings);
@@ -61,9 +62,9 @@ BOOST_AUTO_TEST_CASE(parts_freeze_one_by_one) {
 BOOST_AUTO_TEST_CASE(nothing_before_the_first_trained_layer_runs_backward) {
   const Chain<WithoutBackward, Linear<TrainedEnv>> chain(WithoutBackward(4, 6), Linear<TrainedEnv>(6, 3));
   const Result result = differentiate<Nothing>(chain, {.features = 4});
-  const Result all = differentiate(Chain<Linear<TrainedEnv>, Linear<TrainedEnv>>(Linear<TrainedEnv>(4, 6),
-                                                                                 Linear<TrainedEnv>(6, 3)),
-                                   {.features = 4});
+  const Result all = differentiate(
+      Chain<Linear<TrainedEnv>, Linear<TrainedEnv>>(Linear<TrainedEnv>(4, 6), Linear<TrainedEnv>(6, 3)),
+      {.features = 4});
   BOOST_TEST(same_bits(result.gradients.at(1).values, all.gradients.at(2).values));
 }
 

@@ -73,7 +73,8 @@ BOOST_AUTO_TEST_CASE(a_right_layer_passes) {
 }
 
 BOOST_AUTO_TEST_CASE(compares_a_bounded_number_of_elements) {
-  const GradientReport report = check_gradients(Square<Fault::None>(), {.rows = 100, .features = 3, .elements = 5});
+  const GradientReport report =
+      check_gradients(Square<Fault::None>(), {.rows = 100, .features = 3, .elements = 5});
   BOOST_TEST(report.compared == 5 + 3);
 }
 
@@ -85,10 +86,12 @@ BOOST_AUTO_TEST_CASE(a_wrong_layer_is_named_with_the_place) {
 
   BOOST_TEST(check_gradients(Square<Fault::Weight>(), {.rows = 4, .features = 3}).tensor == "weight");
   const std::string text = message<Fault::Weight>();
-  BOOST_TEST(text.starts_with("vlm::ConfigError [gradient]\n  tensor    weight, element 2\n  expected  "), text);
-  BOOST_TEST(text.ends_with(" from backward\n  try       compare backward with forward; parameter gradients add, dx "
-                            "is overwritten"),
+  BOOST_TEST(text.starts_with("vlm::ConfigError [gradient]\n  tensor    weight, element 2\n  expected  "),
              text);
+  BOOST_TEST(
+      text.ends_with(" from backward\n  try       compare backward with forward; parameter gradients add, dx "
+                     "is overwritten"),
+      text);
 }
 
 BOOST_AUTO_TEST_CASE(the_accumulation_rule_is_part_of_the_check) {

@@ -1,5 +1,5 @@
-// What every layer owes, checked in one call: gradients, the same bits for any number of threads, frozen twins, few
-// rows.
+// What every layer owes, checked in one call: gradients, the same bits for any number of threads, frozen
+// twins, few rows.
 #pragma once
 
 #include <boost/test/unit_test.hpp>
@@ -20,7 +20,8 @@ using PassingEnv = Env<Cpu, F32, Passing>;
 using InertEnv = Env<Cpu, F32, Inert>;
 
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 struct Gradient {
@@ -39,7 +40,8 @@ Result differentiate(const L& layer, const GradientSettings& settings, int threa
   probe.template differentiate<Dx>(runtime);
   Result result{.y = probe.y, .gradients = {}};
   for (const auto& tensor : probe.tensors)
-    if (tensor.name == "x" || !tensor.gradient.empty()) result.gradients.push_back({tensor.name, tensor.gradient});
+    if (tensor.name == "x" || !tensor.gradient.empty())
+      result.gradients.push_back({tensor.name, tensor.gradient});
   return result;
 }
 
@@ -81,7 +83,8 @@ struct Packed {
   std::vector<float> cosine, sine;
   Index pairs;
 
-  Packed(std::vector<std::int32_t> offsets, Index head_dim) : borders(std::move(offsets)), pairs(head_dim / 2) {
+  Packed(std::vector<std::int32_t> offsets, Index head_dim)
+      : borders(std::move(offsets)), pairs(head_dim / 2) {
     for (Index i = 0; i < borders.back() * pairs; ++i) {
       const float angle = 6.2f * Random(7, "angles").uniform(static_cast<std::uint64_t>(i));
       cosine.push_back(std::cos(angle));

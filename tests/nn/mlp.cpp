@@ -10,7 +10,8 @@ using namespace vlm::tests;
 BOOST_AUTO_TEST_SUITE(nn_mlp)
 
 BOOST_AUTO_TEST_CASE(mlp2_gradients) {
-  check_layer(Mlp2<TrainedEnv, Gelu::Tanh>(6, 10, 7), Mlp2<PassingEnv, Gelu::Tanh>(6, 10, 7), {.features = 6});
+  check_layer(Mlp2<TrainedEnv, Gelu::Tanh>(6, 10, 7), Mlp2<PassingEnv, Gelu::Tanh>(6, 10, 7),
+              {.features = 6});
   check_layer(Mlp2<TrainedEnv, Gelu::Erf>(6, 10, 7), Mlp2<PassingEnv, Gelu::Erf>(6, 10, 7), {.features = 6});
 }
 

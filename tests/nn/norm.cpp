@@ -11,7 +11,8 @@ BOOST_AUTO_TEST_SUITE(nn_norm)
 
 BOOST_AUTO_TEST_CASE(rms_norm_gradients) {
   for (const Index features : {1, 8, 37})
-    check_layer(RmsNorm<TrainedEnv>(features, 1e-6f), RmsNorm<PassingEnv>(features, 1e-6f), {.features = features});
+    check_layer(RmsNorm<TrainedEnv>(features, 1e-6f), RmsNorm<PassingEnv>(features, 1e-6f),
+                {.features = features});
 }
 
 // Each head of a row by itself, with one weight for all heads.

@@ -47,8 +47,8 @@ BOOST_AUTO_TEST_CASE(gives_the_same_bits) {
     check_same(differentiate(Recompute<SparseBlock<E>>(experts), settings, threads),
                differentiate(SparseBlock<E>(experts), settings));
   }
-  check_layer(Recompute<DenseBlock<E>>(Index{8}, Index{12}), Recompute<DenseBlock<PassingEnv>>(Index{8}, Index{12}),
-              settings);
+  check_layer(Recompute<DenseBlock<E>>(Index{8}, Index{12}),
+              Recompute<DenseBlock<PassingEnv>>(Index{8}, Index{12}), settings);
 }
 
 BOOST_AUTO_TEST_CASE(a_stack_of_it_keeps_block_inputs_only) {

@@ -18,7 +18,7 @@ template <class E>
 struct Block : Residual<Named<"norm", RmsNorm<E>>, Named<"mlp", SwiGlu<E>>> {
   Block()
       : Residual<Named<"norm", RmsNorm<E>>, Named<"mlp", SwiGlu<E>>>(Named<"norm", RmsNorm<E>>(6, 1e-6f),
-                                                                    Named<"mlp", SwiGlu<E>>(6, 10)) {}
+                                                                     Named<"mlp", SwiGlu<E>>(6, 10)) {}
 };
 template <class E>
 Stack<Block<E>> stack(std::size_t depth) {

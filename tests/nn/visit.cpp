@@ -40,17 +40,16 @@ std::vector<std::string> names(L& layer, const std::string& path) {
 BOOST_AUTO_TEST_SUITE(nn_visit)
 
 BOOST_AUTO_TEST_CASE(names_are_those_of_the_composition) {
-  std::vector<Block> blocks(2, Block(Named<"input_layernorm", RmsNorm<E>>(8, 1e-6f), Named<"mlp", SwiGlu<E>>(8, 16)));
+  std::vector<Block> blocks(
+      2, Block(Named<"input_layernorm", RmsNorm<E>>(8, 1e-6f), Named<"mlp", SwiGlu<E>>(8, 16)));
   Named<"layers", Stack<Block>> layers((Stack<Block>(blocks)));
   Parent<Named<"layers", Stack<Block>>> model{layers};
-  BOOST_TEST(names(model, "model") == (std::vector<std::string>{"model.layers.0.input_layernorm.weight",
-                                                                "model.layers.0.mlp.gate_proj.weight",
-                                                                "model.layers.0.mlp.up_proj.weight",
-                                                                "model.layers.0.mlp.down_proj.weight",
-                                                                "model.layers.1.input_layernorm.weight",
-                                                                "model.layers.1.mlp.gate_proj.weight",
-                                                                "model.layers.1.mlp.up_proj.weight",
-                                                                "model.layers.1.mlp.down_proj.weight"}));
+  BOOST_TEST(names(model, "model") ==
+             (std::vector<std::string>{
+                 "model.layers.0.input_layernorm.weight", "model.layers.0.mlp.gate_proj.weight",
+                 "model.layers.0.mlp.up_proj.weight", "model.layers.0.mlp.down_proj.weight",
+                 "model.layers.1.input_layernorm.weight", "model.layers.1.mlp.gate_proj.weight",
+                 "model.layers.1.mlp.up_proj.weight", "model.layers.1.mlp.down_proj.weight"}));
 }
 
 BOOST_AUTO_TEST_CASE(without_a_path_a_name_stands_alone) {

@@ -13,7 +13,8 @@ struct Sizes {
   double size = 1;  // of the values: large ones saturate
 };
 
-const std::vector<Sizes> all_sizes = {{0, 8}, {1, 1}, {1, 64}, {3, 7}, {17, 33}, {5, 1000, 4}, {64, 24, 30}, {130, 257}};
+const std::vector<Sizes> all_sizes = {{0, 8},   {1, 1},       {1, 64},      {3, 7},
+                                      {17, 33}, {5, 1000, 4}, {64, 24, 30}, {130, 257}};
 
 bool is_tanh(Gelu kind) { return kind == Gelu::Tanh; }
 
@@ -53,10 +54,8 @@ Description<Sizes> gelu_backward(Gelu kind) {
           [kind](const Sizes&, Tensors& t) {
             t.result("dx", reference::gelu_backward(t["dy"], t["x"], is_tanh(kind)));
           },
-      .objective =
-          [kind](const Sizes&, const Tensors& t) {
-            return dot(t["dy"], reference::gelu(t["x"], is_tanh(kind)));
-          },
+      .objective = [kind](const Sizes&,
+                          const Tensors& t) { return dot(t["dy"], reference::gelu(t["x"], is_tanh(kind))); },
       .gradients = {{"x", "dx"}},
   };
 }

@@ -26,7 +26,11 @@ AdamW<Cpu, float> operation(const Sizes& s) {
 Description<Sizes> update() {
   return {
       .name = "adamw",
-      .sizes = {{0, 1, 0.1f, 0, 1}, {1, 1, 0.1f, 0.1f, 1}, {37, 0.5f, 0.01f, 0.1f, 2}, {4099, 0.0769231f, 0.001f, 0.01f, 1000}, {200001, 1, 0.1f, 0, 100000}},
+      .sizes = {{0, 1, 0.1f, 0, 1},
+                {1, 1, 0.1f, 0.1f, 1},
+                {37, 0.5f, 0.01f, 0.1f, 2},
+                {4099, 0.0769231f, 0.001f, 0.01f, 1000},
+                {200001, 1, 0.1f, 0, 100000}},
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.replaced("parameter", draw.normal(s.count)).vector().by_row();

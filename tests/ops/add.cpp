@@ -43,10 +43,8 @@ Description<Sizes> copy() {
             t.input("from", draw.normal(s.rows, s.features)).by_row();
             t.output("into", s.rows, s.features).by_row();
           },
-      .run =
-          [](Runtime<Cpu>& runtime, const Sizes&, const Memory& m) {
-            runtime.run(Copy<Cpu, float>{.into = m["into"], .from = m["from"]});
-          },
+      .run = [](Runtime<Cpu>& runtime, const Sizes&,
+                const Memory& m) { runtime.run(Copy<Cpu, float>{.into = m["into"], .from = m["from"]}); },
       .reference = [](const Sizes&, Tensors& t) { t.result("into", t["from"]); },
   };
 }

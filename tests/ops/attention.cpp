@@ -17,7 +17,8 @@ struct Sizes {
   Index sequences() const { return static_cast<Index>(queries.size()); }
   Table offsets() const {
     Table offsets(sequences() + 1);
-    for (Index s = 0; s < sequences(); ++s) offsets[s + 1] = offsets[s] + queries[static_cast<std::size_t>(s)];
+    for (Index s = 0; s < sequences(); ++s)
+      offsets[s + 1] = offsets[s] + queries[static_cast<std::size_t>(s)];
     return offsets;
   }
   Index rows() const { return offsets().at(sequences()); }
@@ -32,20 +33,19 @@ struct Sizes {
   float scale() const { return 1 / std::sqrt(static_cast<float>(head_dim)); }
 };
 
-const std::vector<Sizes> packed_sizes = {{{}, {}, 2, 1, 8, true},
-                                         {{1}, {}, 1, 1, 8, true},
-                                         {{5}, {}, 2, 1, 24, true},
-                                         {{1, 7, 1, 13}, {}, 3, 3, 8, true},
-                                         {{4, 0, 9}, {}, 6, 1, 8, true},
-                                         {{17, 3}, {}, 4, 2, 64, false},
-                                         {{1, 1, 33}, {}, 2, 2, 72, false},
-                                         {{40, 29}, {}, 5, 1, 8, true, 8},
-                                         {{19, 131}, {}, 2, 1, 128, true},
-                                         {{100}, {}, 3, 1, 24, false, 4}};
+const std::vector<Sizes> packed_sizes = {
+    {{}, {}, 2, 1, 8, true},           {{1}, {}, 1, 1, 8, true},
+    {{5}, {}, 2, 1, 24, true},         {{1, 7, 1, 13}, {}, 3, 3, 8, true},
+    {{4, 0, 9}, {}, 6, 1, 8, true},    {{17, 3}, {}, 4, 2, 64, false},
+    {{1, 1, 33}, {}, 2, 2, 72, false}, {{40, 29}, {}, 5, 1, 8, true, 8},
+    {{19, 131}, {}, 2, 1, 128, true},  {{100}, {}, 3, 1, 24, false, 4}};
 
-const std::vector<Sizes> cached_sizes = {{{1}, {0}, 1, 1, 8, true},        {{1}, {70}, 6, 2, 24, true},
-                                         {{1, 1, 1}, {5, 0, 33}, 4, 1, 64, true}, {{3, 8}, {129, 2}, 2, 2, 72, true},
-                                         {{9, 2}, {17, 40}, 2, 1, 128, false},    {{21}, {200}, 5, 1, 8, true}};
+const std::vector<Sizes> cached_sizes = {{{1}, {0}, 1, 1, 8, true},
+                                         {{1}, {70}, 6, 2, 24, true},
+                                         {{1, 1, 1}, {5, 0, 33}, 4, 1, 64, true},
+                                         {{3, 8}, {129, 2}, 2, 2, 72, true},
+                                         {{9, 2}, {17, 40}, 2, 1, 128, false},
+                                         {{21}, {200}, 5, 1, 8, true}};
 
 reference::AttentionSizes reference_sizes(const Sizes& s, const Tensors& t) {
   return {.query_offsets = t["query_offsets"],
@@ -190,10 +190,12 @@ Tensors chunk(const Tensors& whole, Index first, Index count) {
   return part;
 }
 
-void check_same_rows(const Tensors& part, const Tensors& whole, Index first, const std::vector<std::string>& names) {
+void check_same_rows(const Tensors& part, const Tensors& whole, Index first,
+                     const std::vector<std::string>& names) {
   for (const std::string& name : names)
-    BOOST_CHECK_MESSAGE(tests::detail::same_bits(part[name], tests::detail::rows_of(whole[name], first, part[name].rows)),
-                        name << " of the " << part[name].rows << " rows from " << first << " has other bits");
+    BOOST_CHECK_MESSAGE(
+        tests::detail::same_bits(part[name], tests::detail::rows_of(whole[name], first, part[name].rows)),
+        name << " of the " << part[name].rows << " rows from " << first << " has other bits");
 }
 
 }  // namespace
@@ -218,7 +220,8 @@ BOOST_AUTO_TEST_CASE(packed_sequences_keep_the_bits_of_each_alone) {
       for (Index s = 0; s < sizes.sequences(); ++s)
         BOOST_TEST_CONTEXT("level " << name_of(level) << "," << forwards.text() << ", sequence " << s) {
           const Index first = offsets.at(s);
-          check_same_rows(run(forward({}), runtime, sizes, alone(sizes, forwards, s)), y, first, {"y", "logsumexp"});
+          check_same_rows(run(forward({}), runtime, sizes, alone(sizes, forwards, s)), y, first,
+                          {"y", "logsumexp"});
           check_same_rows(run(backward(), runtime, sizes, alone(sizes, backwards, s)), gradients, first,
                           {"dq", "dk", "dv"});
         }
@@ -228,8 +231,10 @@ BOOST_AUTO_TEST_CASE(packed_sequences_keep_the_bits_of_each_alone) {
 
 // Prefill at once, in chunks that end anywhere, and one query at a time.
 BOOST_AUTO_TEST_CASE(chunks_keep_the_bits_of_the_whole) {
-  const std::vector<Sizes> whole_sizes = {{{37}, {}, 2, 1, 8, true}, {{70}, {}, 6, 1, 24, true},
-                                          {{150}, {}, 2, 2, 64, true}, {{140}, {}, 4, 2, 72, true}};
+  const std::vector<Sizes> whole_sizes = {{{37}, {}, 2, 1, 8, true},
+                                          {{70}, {}, 6, 1, 24, true},
+                                          {{150}, {}, 2, 2, 64, true},
+                                          {{140}, {}, 4, 2, 72, true}};
   for (IsaLevel level : tests::detail::levels()) {
     Runtime<Cpu> runtime(2, level);
     for (const Sizes& sizes : whole_sizes) {
@@ -240,14 +245,16 @@ BOOST_AUTO_TEST_CASE(chunks_keep_the_bits_of_the_whole) {
       const Index rows = sizes.rows();
       BOOST_TEST_CONTEXT("level " << name_of(level) << "," << tensors.text()) {
         for (Index first = 0; first < rows; ++first)
-          check_same_rows(run(forward({}), runtime, sizes, chunk(tensors, first, 1)), whole, first, {"y", "logsumexp"});
+          check_same_rows(run(forward({}), runtime, sizes, chunk(tensors, first, 1)), whole, first,
+                          {"y", "logsumexp"});
         for (Index border = 1; border < rows; border += 5) {
           const Index part = std::min<Index>(border % 23 + 2, rows - border);
-          check_same_rows(run(forward({}), runtime, sizes, chunk(tensors, 0, border)), whole, 0, {"y", "logsumexp"});
+          check_same_rows(run(forward({}), runtime, sizes, chunk(tensors, 0, border)), whole, 0,
+                          {"y", "logsumexp"});
           check_same_rows(run(forward({}), runtime, sizes, chunk(tensors, border, part)), whole, border,
                           {"y", "logsumexp"});
-          check_same_rows(run(forward({}), runtime, sizes, chunk(tensors, border, rows - border)), whole, border,
-                          {"y", "logsumexp"});
+          check_same_rows(run(forward({}), runtime, sizes, chunk(tensors, border, rows - border)), whole,
+                          border, {"y", "logsumexp"});
         }
       }
     }
@@ -266,7 +273,8 @@ BOOST_AUTO_TEST_CASE(unfilled_cells_are_not_read) {
     for (const char* name : {"k", "v"})
       for (Index s = 0; s < sizes.sequences(); ++s)
         for (Index cell = tensors["key_counts"].at(s); cell < sizes.capacity(); ++cell)
-          for (Index j = 0; j < tensors[name].columns; ++j) tensors.at(name).values(s * sizes.capacity() + cell, j) = NAN;
+          for (Index j = 0; j < tensors[name].columns; ++j)
+            tensors.at(name).values(s * sizes.capacity() + cell, j) = NAN;
     check_same_rows(run(forward({}), runtime, sizes, tensors), expected, 0, {"y", "logsumexp"});
   }
 }

@@ -13,7 +13,8 @@ struct Sizes {
   double size = 1;  // of the logits: large ones overflow without the maximum taken out
 };
 
-const std::vector<Sizes> all_sizes = {{0, 8}, {1, 2}, {1, 100}, {3, 7}, {17, 33}, {5, 1009, 4}, {70, 64}, {9, 40, 200}};
+const std::vector<Sizes> all_sizes = {{0, 8},   {1, 2},       {1, 100}, {3, 7},
+                                      {17, 33}, {5, 1009, 4}, {70, 64}, {9, 40, 200}};
 
 void fill(const Sizes& s, Draw& draw, Tensors& t) {
   t.input("targets", draw.below(s.vocabulary, s.rows)).vector().integer().by_row();
@@ -95,7 +96,8 @@ BOOST_AUTO_TEST_CASE(uniform_logits) {
   runtime.plan([&] { runtime.run(operation); });
   runtime.run(operation);
   BOOST_TEST(loss == 10 + 1.5 * std::log(4), boost::test_tools::tolerance(1e-6));
-  for (const float value : log_probabilities) BOOST_TEST(value == -std::log(4.0f), boost::test_tools::tolerance(1e-6f));
+  for (const float value : log_probabilities)
+    BOOST_TEST(value == -std::log(4.0f), boost::test_tools::tolerance(1e-6f));
   const float expected[] = {-0.75f, 0.25f, 0.25f, 0.25f, 0.125f, 0.125f, 0.125f, -0.375f};
   BOOST_TEST(logits == expected, boost::test_tools::tolerance(1e-6f) << boost::test_tools::per_element());
 }

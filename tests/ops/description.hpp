@@ -1,8 +1,9 @@
-// One description of an operation, and everything that is tested of it: values against the fp64 reference, backward
-// against finite differences, bits for any number of threads, any layout of memory and any part of the rows, at each
-// instruction-set level of this machine.
+// One description of an operation, and everything that is tested of it: values against the fp64 reference,
+// backward against finite differences, bits for any number of threads, any layout of memory and any part of
+// the rows, at each instruction-set level of this machine.
 //
-// To test an operation: list sizes, fill the tensors, call it with the views of those names, name the reference.
+// To test an operation: list sizes, fill the tensors, call it with the views of those names, name the
+// reference.
 #pragma once
 
 #include <algorithm>
@@ -92,11 +93,12 @@ inline double error(const Table& a, const Table& b) {
 }
 
 inline bool same_bits(const Table& a, const Table& b) {
-  return a.count() == b.count() &&
-         (a.count() == 0 || std::memcmp(a.values.data(), b.values.data(), a.values.size() * sizeof(double)) == 0);
+  return a.count() == b.count() && (a.count() == 0 || std::memcmp(a.values.data(), b.values.data(),
+                                                                  a.values.size() * sizeof(double)) == 0);
 }
 
-inline Tensors compute_once(Runtime<Cpu>& runtime, const Case& c, const Tensors& tensors, const Layout& layout) {
+inline Tensors compute_once(Runtime<Cpu>& runtime, const Case& c, const Tensors& tensors,
+                            const Layout& layout) {
   const Memory memory(tensors, layout);
   runtime.plan([&] { c.run(runtime, memory); });
   {
@@ -169,7 +171,8 @@ inline void check_parts(const Case& c, Runtimes& runtimes, const Tensors& ours) 
   if (rows < 2) return;
   const Index parts[][2] = {{0, 1}, {rows - 1, 1}, {1, rows - 1}, {rows / 3, (rows + 1) / 2}};
   for (const auto& [first, count] : parts) {
-    const Tensors got = compute_once(runtimes.two, c, part_of(c, c.tensors, first, count), {.loose = first % 2 == 1});
+    const Tensors got =
+        compute_once(runtimes.two, c, part_of(c, c.tensors, first, count), {.loose = first % 2 == 1});
     for (const Tensor& tensor : ours.all)
       if (tensor.is_row_wise && tensor.role != Role::Input)
         BOOST_CHECK_MESSAGE(same_bits(got[tensor.name], rows_of(tensor.values, first, count)),
@@ -228,7 +231,8 @@ inline void check_case(const Case& c, std::vector<std::unique_ptr<Runtimes>>& ru
 
 }  // namespace detail
 
-template <class Sizes> void check(const Description<Sizes>& d) {
+template <class Sizes>
+void check(const Description<Sizes>& d) {
   std::vector<std::unique_ptr<detail::Runtimes>> runtimes;
   for (IsaLevel level : detail::levels()) runtimes.push_back(std::make_unique<detail::Runtimes>(level));
   std::uint64_t seed = 1;

@@ -13,8 +13,9 @@ struct Sizes {
   DType format = DType::F32;
 };
 
-const std::vector<Sizes> all_sizes = {{0, 4, 8},    {1, 1, 1},           {3, 50, 7}, {40, 5, 33},
-                                      {17, 100, 64, DType::BF16}, {130, 9, 200, DType::BF16}, {5, 3, 1000}};
+const std::vector<Sizes> all_sizes = {
+    {0, 4, 8},   {1, 1, 1}, {3, 50, 7}, {40, 5, 33}, {17, 100, 64, DType::BF16}, {130, 9, 200, DType::BF16},
+    {5, 3, 1000}};
 
 Description<Sizes> forward() {
   return {
@@ -24,14 +25,16 @@ Description<Sizes> forward() {
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("ids", draw.below(s.vocabulary, s.rows)).vector().integer().by_row();
-            t.input("table", rounded(draw.normal(s.vocabulary, s.features), s.format)).stored(s.format, false);
+            t.input("table", rounded(draw.normal(s.vocabulary, s.features), s.format))
+                .stored(s.format, false);
             t.output("y", s.rows, s.features).by_row();
           },
       .run =
           [](Runtime<Cpu>& runtime, const Sizes&, const Memory& m) {
             runtime.run(EmbeddingForward<Cpu, float>{.ids = m["ids"], .table = m["table"], .y = m["y"]});
           },
-      .reference = [](const Sizes&, Tensors& t) { t.result("y", reference::embedding(t["ids"], t["table"])); },
+      .reference = [](const Sizes&,
+                      Tensors& t) { t.result("y", reference::embedding(t["ids"], t["table"])); },
   };
 }
 
@@ -54,10 +57,8 @@ Description<Sizes> backward() {
           [](const Sizes& s, Tensors& t) {
             t.result("dtable", reference::embedding_backward(t["ids"], t["dy"], s.vocabulary));
           },
-      .objective =
-          [](const Sizes&, const Tensors& t) {
-            return dot(t["dy"], reference::embedding(t["ids"], t["table"]));
-          },
+      .objective = [](const Sizes&,
+                      const Tensors& t) { return dot(t["dy"], reference::embedding(t["ids"], t["table"])); },
       .gradients = {{"table", "dtable"}},
   };
 }

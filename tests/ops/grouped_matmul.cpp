@@ -60,10 +60,8 @@ Description<Sizes> forward() {
             runtime.run(GroupedForward<Cpu, float>{
                 .x = m["x"], .weights = m["weights"], .offsets = m["offsets"], .y = m["y"]});
           },
-      .reference =
-          [](const Sizes&, Tensors& t) {
-            t.result("y", reference::grouped(t["x"], t["weights"], t["offsets"]));
-          },
+      .reference = [](const Sizes&,
+                      Tensors& t) { t.result("y", reference::grouped(t["x"], t["weights"], t["offsets"])); },
       .cut = cut,
   };
 }

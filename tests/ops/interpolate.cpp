@@ -12,7 +12,8 @@ struct Sizes {
   Index rows, positions, features;
 };
 
-const std::vector<Sizes> all_sizes = {{0, 4, 8}, {1, 1, 1}, {3, 16, 7}, {17, 4, 33}, {64, 48, 72}, {130, 9, 24}};
+const std::vector<Sizes> all_sizes = {{0, 4, 8},   {1, 1, 1},    {3, 16, 7},
+                                      {17, 4, 33}, {64, 48, 72}, {130, 9, 24}};
 
 void fill(const Sizes& s, Draw& draw, Tensors& t) {
   t.input("table", draw.normal(s.positions, s.features));
@@ -58,7 +59,8 @@ Description<Sizes> backward() {
           },
       .reference =
           [](const Sizes& s, Tensors& t) {
-            t.result("dtable", reference::interpolate_backward(t["dy"], t["corners"], t["weights"], s.positions));
+            t.result("dtable",
+                     reference::interpolate_backward(t["dy"], t["corners"], t["weights"], s.positions));
           },
       .objective =
           [](const Sizes&, const Tensors& t) {

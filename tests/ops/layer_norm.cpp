@@ -15,7 +15,7 @@ struct Sizes {
   double offset = 0;  // far from zero, where mean(x^2) - mean^2 would fail
 };
 
-const std::vector<Sizes> all_sizes = {{0, 8},   {1, 5},   {1, 64},      {3, 7},      {17, 33},
+const std::vector<Sizes> all_sizes = {{0, 8},    {1, 5},   {1, 64},   {3, 7},        {17, 33},
                                       {37, 128}, {70, 72}, {9, 1001}, {33, 48, 100}, {130, 40, -3}};
 
 void fill(const Sizes& s, Draw& draw, Tensors& t) {
@@ -97,7 +97,8 @@ Description<Sizes> frozen_backward() {
   description.name = "layer_norm backward of a frozen norm";
   description.tensors = [](const Sizes& s, Draw& draw, Tensors& t) {
     backward().tensors(s, draw, t);
-    std::erase_if(t.all, [](const Tensor& tensor) { return tensor.name == "dweight" || tensor.name == "dbias"; });
+    std::erase_if(t.all,
+                  [](const Tensor& tensor) { return tensor.name == "dweight" || tensor.name == "dbias"; });
     t.at("dx").is_optional = false;
   };
   description.reference = [](const Sizes&, Tensors& t) {

@@ -27,9 +27,7 @@ const std::vector<Sizes> all_sizes = {{0, 8, 8},
                                       {128, 64, 32, DType::BF16, true},
                                       {129, 1030, 35, DType::F32, false, true}};
 
-Table weight(const Sizes& s, Draw& draw) {
-  return rounded(draw.normal(s.outputs, s.inputs, 0.2), s.format);
-}
+Table weight(const Sizes& s, Draw& draw) { return rounded(draw.normal(s.outputs, s.inputs, 0.2), s.format); }
 
 Description<Sizes> forward() {
   return {
@@ -45,11 +43,11 @@ Description<Sizes> forward() {
           },
       .run =
           [](Runtime<Cpu>& runtime, const Sizes&, const Memory& m) {
-            runtime.run(
-                LinearForward<Cpu, float>{.x = m["x"], .weight = m["weight"], .bias = m["bias"], .y = m["y"]});
+            runtime.run(LinearForward<Cpu, float>{
+                .x = m["x"], .weight = m["weight"], .bias = m["bias"], .y = m["y"]});
           },
-      .reference =
-          [](const Sizes&, Tensors& t) { t.result("y", reference::linear(t["x"], t["weight"], t["bias"])); },
+      .reference = [](const Sizes&,
+                      Tensors& t) { t.result("y", reference::linear(t["x"], t["weight"], t["bias"])); },
   };
 }
 
@@ -73,14 +71,10 @@ Description<Sizes> backward_input() {
             runtime.run(LinearBackwardInput<Cpu, float>{
                 .dy = m["dy"], .weight = m["weight"], .dx = m["dx"], .add = s.extra});
           },
-      .reference =
-          [](const Sizes&, Tensors& t) {
-            t.result("dx", reference::linear_backward_input(t["dy"], t["weight"]));
-          },
-      .objective =
-          [](const Sizes&, const Tensors& t) {
-            return dot(t["dy"], reference::linear(t["x"], t["weight"], {}));
-          },
+      .reference = [](const Sizes&,
+                      Tensors& t) { t.result("dx", reference::linear_backward_input(t["dy"], t["weight"])); },
+      .objective = [](const Sizes&,
+                      const Tensors& t) { return dot(t["dy"], reference::linear(t["x"], t["weight"], {})); },
       .gradients = {{"x", "dx"}},
   };
 }
@@ -125,8 +119,8 @@ BOOST_AUTO_TEST_CASE(forward_agrees) { check(forward()); }
 BOOST_AUTO_TEST_CASE(backward_to_the_input_agrees) { check(backward_input()); }
 BOOST_AUTO_TEST_CASE(backward_to_the_weight_agrees) { check(backward_weight()); }
 
-// A product that reads many rows at once and one that reads a row alone keep the same chain of additions, also where
-// the inner dimension has terms that cancel.
+// A product that reads many rows at once and one that reads a row alone keep the same chain of additions,
+// also where the inner dimension has terms that cancel.
 BOOST_AUTO_TEST_CASE(rows_keep_their_bits_where_terms_cancel) {
   Description<Sizes> cancelling = forward();
   cancelling.sizes = {{61, 600, 40}, {61, 600, 40, DType::BF16, true, true}};

@@ -26,8 +26,8 @@ Description<Sizes> squared_norm() {
           [](Runtime<Cpu>& runtime, const Sizes&, const Memory& m) {
             runtime.run(SquaredNorm<Cpu, float>{.x = m["x"], .result = m["result"]});
           },
-      .reference =
-          [](const Sizes&, Tensors& t) { t.result("result", table(1, 1, {reference::squared_norm(t["x"])})); },
+      .reference = [](const Sizes&,
+                      Tensors& t) { t.result("result", table(1, 1, {reference::squared_norm(t["x"])})); },
   };
 }
 
@@ -41,10 +41,8 @@ Description<Sizes> arg_max() {
             t.input("x", draw.below(s.rows % 2 == 0 ? 1000000 : 9, s.rows, s.features)).by_row();
             t.output("index", s.rows, 1).vector().integer().by_row();
           },
-      .run =
-          [](Runtime<Cpu>& runtime, const Sizes&, const Memory& m) {
-            runtime.run(ArgMax<Cpu, float>{.x = m["x"], .index = m["index"]});
-          },
+      .run = [](Runtime<Cpu>& runtime, const Sizes&,
+                const Memory& m) { runtime.run(ArgMax<Cpu, float>{.x = m["x"], .index = m["index"]}); },
       .reference = [](const Sizes&, Tensors& t) { t.result("index", reference::arg_max(t["x"])); },
   };
 }
@@ -74,7 +72,8 @@ BOOST_AUTO_TEST_CASE(arg_max_of_negative_rows) {
   float x[] = {-3, -1, -1, -INFINITY, -5, -INFINITY};
   std::int32_t index[2] = {};
   Runtime<Cpu> runtime(1);
-  runtime.run(ArgMax<Cpu, float>{.x = View<float, 2, Cpu>(x, Shape<2>{{2, 3}}), .index = {index, Shape<1>{{2}}}});
+  runtime.run(
+      ArgMax<Cpu, float>{.x = View<float, 2, Cpu>(x, Shape<2>{{2, 3}}), .index = {index, Shape<1>{{2}}}});
   BOOST_TEST(index[0] == 1);
   BOOST_TEST(index[1] == 1);
 }

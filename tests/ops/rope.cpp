@@ -26,7 +26,14 @@ void fill(const Sizes& s, Draw& draw, Tensors& t) {
 Description<Sizes> rotation() {
   return {
       .name = "rope",
-      .sizes = {{0, 2, 8}, {1, 1, 2}, {1, 3, 8}, {5, 2, 24, true}, {17, 4, 64}, {9, 1, 72, true}, {33, 5, 128}, {130, 2, 8}},
+      .sizes = {{0, 2, 8},
+                {1, 1, 2},
+                {1, 3, 8},
+                {5, 2, 24, true},
+                {17, 4, 64},
+                {9, 1, 72, true},
+                {33, 5, 128},
+                {130, 2, 8}},
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);

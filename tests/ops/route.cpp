@@ -12,7 +12,7 @@ struct Sizes {
   Index rows, experts, k, features = 8;
 };
 
-const std::vector<Sizes> all_sizes = {{0, 4, 2, 8},  {1, 1, 1, 5},     {1, 8, 2, 64},   {7, 5, 5, 33},
+const std::vector<Sizes> all_sizes = {{0, 4, 2, 8},   {1, 1, 1, 5},     {1, 8, 2, 64},    {7, 5, 5, 33},
                                       {40, 8, 2, 24}, {33, 128, 8, 72}, {130, 60, 4, 17}, {3, 16, 1, 1000}};
 
 // What a forward leaves for the others.
@@ -129,10 +129,8 @@ Description<Sizes> combine_forward() {
             runtime.run(CombineForward<Cpu, float>{
                 .from = m["from"], .slots = m["slots"], .weights = m["weights"], .y = m["y"]});
           },
-      .reference =
-          [](const Sizes&, Tensors& t) {
-            t.result("y", reference::combine(t["from"], t["slots"], t["weights"]));
-          },
+      .reference = [](const Sizes&,
+                      Tensors& t) { t.result("y", reference::combine(t["from"], t["slots"], t["weights"])); },
   };
 }
 
@@ -220,10 +218,12 @@ Description<Sizes> balance() {
   };
 }
 
-template <class T> View<T, 2, Cpu> rows_of(std::vector<T>& values, Index rows) {
+template <class T>
+View<T, 2, Cpu> rows_of(std::vector<T>& values, Index rows) {
   return {values.data(), Shape<2>{{rows, static_cast<Index>(values.size()) / std::max<Index>(rows, 1)}}};
 }
-template <class T> View<T, 1, Cpu> vector_of(std::vector<T>& values) {
+template <class T>
+View<T, 1, Cpu> vector_of(std::vector<T>& values) {
   return {values.data(), Shape<1>{{static_cast<Index>(values.size())}}};
 }
 

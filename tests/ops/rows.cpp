@@ -12,7 +12,8 @@ struct Sizes {
   Index rows, count, features;
 };
 
-const std::vector<Sizes> all_sizes = {{4, 0, 8}, {1, 1, 1}, {9, 1, 64}, {9, 9, 7}, {50, 17, 33}, {300, 130, 24}, {5, 3, 1000}};
+const std::vector<Sizes> all_sizes = {{4, 0, 8},    {1, 1, 1},      {9, 1, 64},  {9, 9, 7},
+                                      {50, 17, 33}, {300, 130, 24}, {5, 3, 1000}};
 
 // Different places, and a table to change there.
 void fill_places(const Sizes& s, Draw& draw, Tensors& t) {
@@ -28,18 +29,21 @@ Description<Sizes> place() {
           .tensors = fill_places,
           .run = [](Runtime<Cpu>& runtime, const Sizes&,
                     const Memory& m) { runtime.run(PlaceRows<Cpu, float>{m["into"], m["at"], m["from"]}); },
-          .reference = [](const Sizes&,
-                          Tensors& t) { t.result("into", reference::place_rows(t["into"], t["at"], t["from"])); }};
+          .reference =
+              [](const Sizes&, Tensors& t) {
+                t.result("into", reference::place_rows(t["into"], t["at"], t["from"]));
+              }};
 }
 
 Description<Sizes> add() {
-  return {.name = "add rows",
-          .sizes = all_sizes,
-          .tensors = fill_places,
-          .run = [](Runtime<Cpu>& runtime, const Sizes&,
-                    const Memory& m) { runtime.run(AddRows<Cpu, float>{m["into"], m["at"], m["from"]}); },
-          .reference = [](const Sizes&,
-                          Tensors& t) { t.result("into", reference::add_rows(t["into"], t["at"], t["from"])); }};
+  return {
+      .name = "add rows",
+      .sizes = all_sizes,
+      .tensors = fill_places,
+      .run = [](Runtime<Cpu>& runtime, const Sizes&,
+                const Memory& m) { runtime.run(AddRows<Cpu, float>{m["into"], m["at"], m["from"]}); },
+      .reference = [](const Sizes&,
+                      Tensors& t) { t.result("into", reference::add_rows(t["into"], t["at"], t["from"])); }};
 }
 
 Description<Sizes> take() {
@@ -54,7 +58,8 @@ Description<Sizes> take() {
               },
           .run = [](Runtime<Cpu>& runtime, const Sizes&,
                     const Memory& m) { runtime.run(TakeRows<Cpu, float>{m["into"], m["at"], m["from"]}); },
-          .reference = [](const Sizes&, Tensors& t) { t.result("into", reference::take_rows(t["from"], t["at"])); }};
+          .reference = [](const Sizes&,
+                          Tensors& t) { t.result("into", reference::take_rows(t["from"], t["at"])); }};
 }
 
 Description<Sizes> zero() {
@@ -64,7 +69,8 @@ Description<Sizes> zero() {
           .tensors = fill_places,
           .run = [](Runtime<Cpu>& runtime, const Sizes&,
                     const Memory& m) { runtime.run(ZeroRows<Cpu, float>{m["into"], m["at"]}); },
-          .reference = [](const Sizes&, Tensors& t) { t.result("into", reference::zero_rows(t["into"], t["at"])); }};
+          .reference = [](const Sizes&,
+                          Tensors& t) { t.result("into", reference::zero_rows(t["into"], t["at"])); }};
 }
 
 }  // namespace

@@ -44,7 +44,9 @@ struct Tensor {
 
 class Tensors {
  public:
-  Tensor& input(std::string name, Table values) { return put(std::move(name), std::move(values), Role::Input); }
+  Tensor& input(std::string name, Table values) {
+    return put(std::move(name), std::move(values), Role::Input);
+  }
   // Starts from numbers that the operation must not use.
   Tensor& output(std::string name, Index rows, Index columns) {
     return put(std::move(name), Table(rows, columns, 12345), Role::Overwritten);
@@ -85,7 +87,8 @@ class Tensors {
   std::string text() const {
     std::string text;
     for (const Tensor& t : all)
-      text += " " + t.name + " [" + std::to_string(t.values.rows) + ", " + std::to_string(t.values.columns) + "]";
+      text +=
+          " " + t.name + " [" + std::to_string(t.values.rows) + ", " + std::to_string(t.values.columns) + "]";
     return text;
   }
 
@@ -105,7 +108,8 @@ class Draw {
 
   Table normal(Index rows, Index columns = 1, double size = 1) {
     Table table(rows, columns);
-    for (double& value : table.values) value = static_cast<float>(size * static_cast<double>(random_.normal(next_++)));
+    for (double& value : table.values)
+      value = static_cast<float>(size * static_cast<double>(random_.normal(next_++)));
     return table;
   }
   // Around one, as the weights of norms.
@@ -116,7 +120,8 @@ class Draw {
   }
   Table below(Index bound, Index rows, Index columns = 1) {
     Table table(rows, columns);
-    for (double& value : table.values) value = static_cast<double>(random_.below(next_++, static_cast<std::uint64_t>(bound)));
+    for (double& value : table.values)
+      value = static_cast<double>(random_.below(next_++, static_cast<std::uint64_t>(bound)));
     return table;
   }
   // `count` different numbers below `bound`, in any order.
@@ -136,7 +141,8 @@ class Draw {
 
 inline Table rounded(Table table, DType format = DType::F32) {
   for (double& value : table.values)
-    value = format == DType::BF16 ? static_cast<float>(bf16(static_cast<float>(value))) : static_cast<float>(value);
+    value = format == DType::BF16 ? static_cast<float>(bf16(static_cast<float>(value)))
+                                  : static_cast<float>(value);
   return table;
 }
 
@@ -147,8 +153,8 @@ struct Layout {
   std::vector<std::string> left_out = {};  // outputs that are not wanted
 };
 
-// The bytes behind the views. Around and between the rows stand NaNs: whoever computes with them spoils the result, and
-// whoever writes there is found by `intact`.
+// The bytes behind the views. Around and between the rows stand NaNs: whoever computes with them spoils the
+// result, and whoever writes there is found by `intact`.
 class Memory {
  public:
   Memory(const Tensors& tensors, const Layout& layout) {
@@ -163,7 +169,10 @@ class Memory {
   class Slot {
    public:
     explicit Slot(const Memory& memory, const char* name) : memory_(memory), name_(name) {}
-    template <class T, int Rank> operator View<T, Rank, Cpu>() const { return memory_.view<T, Rank>(name_); }
+    template <class T, int Rank>
+    operator View<T, Rank, Cpu>() const {
+      return memory_.view<T, Rank>(name_);
+    }
     operator Matrix<Cpu>() const { return memory_.matrix(name_); }
     operator MatrixGroup<Cpu>() const { return memory_.group(name_); }
 
@@ -240,7 +249,8 @@ class Memory {
     p.bytes.resize(static_cast<std::size_t>(p.lead + p.blocks * p.stride + 16) * size_of(p.format));
     for (std::size_t i = 0; i < p.bytes.size(); ++i) p.bytes[i] = std::byte{0xff};
     for (Index i = 0; i < p.rows; ++i)
-      for (Index j = 0; j < p.columns; ++j) put(p.bytes.data() + p.offset(i, j), p.format, tensor.values(i, j));
+      for (Index j = 0; j < p.columns; ++j)
+        put(p.bytes.data() + p.offset(i, j), p.format, tensor.values(i, j));
     p.before = p.bytes;
     return p;
   }
@@ -270,7 +280,8 @@ class Memory {
   }
   const Place& home(const Place& place) const { return *find(place.home); }
 
-  template <class T, int Rank> View<T, Rank, Cpu> view(const char* name) const {
+  template <class T, int Rank>
+  View<T, Rank, Cpu> view(const char* name) const {
     const Place* tensor = find(name);
     if (!tensor) return {};
     const Place& p = home(*tensor);

@@ -1,4 +1,5 @@
-// Attention over packed sequences with the score matrix written out:  y = softmax(scale q k' + mask) v  per head.
+// Attention over packed sequences with the score matrix written out:  y = softmax(scale q k' + mask) v  per
+// head.
 #pragma once
 
 #include <cmath>
@@ -29,14 +30,15 @@ struct AttentionResult {
 namespace detail {
 
 // The probabilities of one query over the keys that it sees, and the logarithm of their sum before division.
-inline Table attention_row(const Table& q, const Table& k, const AttentionSizes& sizes, Index s, Index i, Index head,
-                           double& logsumexp) {
+inline Table attention_row(const Table& q, const Table& k, const AttentionSizes& sizes, Index s, Index i,
+                           Index head, double& logsumexp) {
   const Index row = sizes.query_offsets.at(s) + i, kv_head = head / (sizes.heads / sizes.kv_heads);
   Table p(sizes.seen(s, i));
   double largest = -INFINITY, sum = 0;
   for (Index j = 0; j < p.rows; ++j) {
     for (Index d = 0; d < sizes.head_dim; ++d)
-      p[j] += sizes.scale * q(row, head * sizes.head_dim + d) * k(sizes.first_key(s) + j, kv_head * sizes.head_dim + d);
+      p[j] += sizes.scale * q(row, head * sizes.head_dim + d) *
+              k(sizes.first_key(s) + j, kv_head * sizes.head_dim + d);
     largest = std::fmax(largest, p[j]);
   }
   for (Index j = 0; j < p.rows; ++j) sum += std::exp(p[j] - largest);
@@ -47,7 +49,8 @@ inline Table attention_row(const Table& q, const Table& k, const AttentionSizes&
 
 }  // namespace detail
 
-inline AttentionResult attention(const Table& q, const Table& k, const Table& v, const AttentionSizes& sizes) {
+inline AttentionResult attention(const Table& q, const Table& k, const Table& v,
+                                 const AttentionSizes& sizes) {
   AttentionResult result{Table(q.rows, q.columns), Table(q.rows, sizes.heads)};
   const Index dim = sizes.head_dim;
   for (Index s = 0; s < sizes.sequences(); ++s)

@@ -1,5 +1,5 @@
-// Products of row groups: rows [offsets[e], offsets[e+1]) go through weight e. The weights stand below each other,
-// [groups * outputs, inputs].
+// Products of row groups: rows [offsets[e], offsets[e+1]) go through weight e. The weights stand below each
+// other, [groups * outputs, inputs].
 #pragma once
 
 #include "table.hpp"

@@ -13,7 +13,8 @@ inline Table interpolate(const Table& table, const Table& corners, const Table& 
   return y;
 }
 
-inline Table interpolate_backward(const Table& dy, const Table& corners, const Table& weights, Index positions) {
+inline Table interpolate_backward(const Table& dy, const Table& corners, const Table& weights,
+                                  Index positions) {
   Table dtable(positions, dy.columns);
   for (Index i = 0; i < corners.rows; ++i)
     for (Index c = 0; c < 4; ++c)

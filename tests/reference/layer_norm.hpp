@@ -35,7 +35,8 @@ struct LayerNormGradients {
 };
 
 // With n the normalised row, dn = dy weight:  dx = (dn - mean(dn) - n mean(dn n)) / deviation.
-inline LayerNormGradients layer_norm_backward(const Table& dy, const Table& x, const Table& weight, double eps) {
+inline LayerNormGradients layer_norm_backward(const Table& dy, const Table& x, const Table& weight,
+                                              double eps) {
   const double features = static_cast<double>(x.columns);
   const Table statistics = layer_norm_statistics(x, eps);
   LayerNormGradients result{Table(x.rows, x.columns), Table(x.columns), Table(x.columns)};

@@ -23,7 +23,8 @@ inline Table rms_norm(const Table& x, const Table& weight, double eps) {
   const Table rstd = rms_norm_rstd(x, weight.rows, eps);
   Table y(x.rows, x.columns);
   for (Index i = 0; i < x.rows; ++i)
-    for (Index j = 0; j < x.columns; ++j) y(i, j) = x(i, j) * rstd(i, j / weight.rows) * weight[j % weight.rows];
+    for (Index j = 0; j < x.columns; ++j)
+      y(i, j) = x(i, j) * rstd(i, j / weight.rows) * weight[j % weight.rows];
   return y;
 }
 

@@ -1,5 +1,5 @@
-// Routing to experts: softmax over all, the k largest (ties to the lower index) renormalised, rows sorted by expert;
-// the way back, the sums over a row's choices, and the balance loss.
+// Routing to experts: softmax over all, the k largest (ties to the lower index) renormalised, rows sorted by
+// expert; the way back, the sums over a row's choices, and the balance loss.
 #pragma once
 
 #include <cmath>

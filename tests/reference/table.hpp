@@ -1,5 +1,5 @@
-// Table: rows and columns of doubles, the only type of the reference. A vector is a table of one column; whole numbers
-// are stored as doubles.
+// Table: rows and columns of doubles, the only type of the reference. A vector is a table of one column;
+// whole numbers are stored as doubles.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,9 @@ struct Table {
 
   Table() = default;
   explicit Table(Index row_count, Index column_count = 1, double value = 0)
-      : rows(row_count), columns(column_count), values(static_cast<std::size_t>(row_count * column_count), value) {}
+      : rows(row_count),
+        columns(column_count),
+        values(static_cast<std::size_t>(row_count * column_count), value) {}
 
   double& operator()(Index i, Index j) { return values[static_cast<std::size_t>(i * columns + j)]; }
   double operator()(Index i, Index j) const { return values[static_cast<std::size_t>(i * columns + j)]; }

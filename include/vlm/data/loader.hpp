@@ -136,8 +136,10 @@ class Loader {
 
   void fill(std::vector<Batch>& step, Cursor& next) {
     Packer packer(step, settings_.context, processor_->config());
+    // More than the end of one epoch and the beginning of the next can have with a good one in each.
+    const Index too_many = 2 * mix_.epoch_size() - 1;
     Index unusable = 0;  // in a row
-    while (unusable < mix_.epoch_size()) {
+    while (unusable < too_many) {
       const Sample* sample = front(next);
       const Packer::Place place = sample ? packer.add(*sample) : Packer::Place::TooLong;
       if (place == Packer::Place::StepFull) return;

@@ -1,8 +1,12 @@
 // Batch: packed samples as a model reads them. Samples are laid end to end; none attends to another.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <vlm/model/positions.hpp>
@@ -45,11 +49,47 @@ struct Batch {
     weights.clear();
   }
 
-  // Appends a sample; each of its supervised tokens weighs `weight` in the loss.
+  // Appends a sample; each of its supervised tokens weighs `weight` in the loss. A sample that is refused
+  // leaves the batch as it was.
   void append(const Sample& sample, const ModelConfig& config, float weight = 1.0f);
 };
 
 namespace detail {
+
+// Refuses a sample whose tokens, flags and pictures do not fit each other or the model.
+inline void check_sample(const Sample& sample, const ModelConfig& config) {
+  const auto refuse = [](std::string_view id, std::string expected, std::string got) {
+    throw DataError(id, {{"expected", std::move(expected)},
+                         {"got", std::move(got)},
+                         {"try", "prepare tokens and pictures for this model's config.json"}});
+  };
+  for (std::int32_t token : sample.tokens)
+    if (token < 0 || token >= config.text.vocabulary)
+      refuse("token", "tokens from 0 to " + std::to_string(config.text.vocabulary - 1),
+             std::to_string(token));
+  if (!sample.supervised.empty() && sample.supervised.size() != sample.tokens.size())
+    refuse("supervised", "a flag for each of " + std::to_string(sample.tokens.size()) + " tokens, or none",
+           std::to_string(sample.supervised.size()) + " flags");
+  const auto check_kind = [&](std::span<const Grid> grids, std::size_t values, Index most_frames) {
+    constexpr Index most = 0xffff;
+    const Index merge = config.vision.merge_size;
+    std::size_t expected = 0;
+    for (const Grid& grid : grids) {
+      const bool fits = grid.frames >= 1 && grid.frames <= most_frames && grid.height >= merge &&
+                        grid.height <= most && grid.width >= merge && grid.width <= most &&
+                        grid.height % merge == 0 && grid.width % merge == 0;
+      if (!fits)
+        refuse("grid",
+               "one frame in an image; rows and columns that are multiples of " + std::to_string(merge),
+               shape_text(std::array{grid.frames, grid.height, grid.width}));
+      expected += static_cast<std::size_t>(grid.patches() * config.vision.patch_features());
+    }
+    if (values != expected)
+      refuse("patch-rows", std::to_string(expected) + " values of patch rows", std::to_string(values));
+  };
+  check_kind(sample.images, sample.image_patches.size(), 1);
+  check_kind(sample.videos, sample.video_patches.size(), 0xffff);
+}
 
 // Copies the patch rows of one picture and its tables; its places follow from the tokens.
 inline void append_picture(Batch& batch, const Grid& grid, std::span<const float> rows,
@@ -61,8 +101,15 @@ inline void append_picture(Batch& batch, const Grid& grid, std::span<const float
 }  // namespace detail
 
 inline void Batch::append(const Sample& sample, const ModelConfig& config, float weight) {
+  detail::check_sample(sample, config);
   const auto first = static_cast<std::int32_t>(tokens.size());
-  const std::int32_t next = append_positions(sample.tokens, sample.images, sample.videos, config, axes);
+  std::int32_t next = 0;
+  try {
+    next = append_positions(sample.tokens, sample.images, sample.videos, config, axes);
+  } catch (...) {
+    for (auto& axis : axes) axis.resize(tokens.size());
+    throw;
+  }
   next_positions.push_back(next);
   tokens.insert(tokens.end(), sample.tokens.begin(), sample.tokens.end());
   offsets.push_back(static_cast<std::int32_t>(tokens.size()));
@@ -80,9 +127,6 @@ inline void Batch::append(const Sample& sample, const ModelConfig& config, float
     std::size_t used = 0;
     for (const Grid& grid : grids) {
       const auto size = static_cast<std::size_t>(grid.patches()) * features;
-      if (used + size > patch_rows.size())
-        throw DataError("patch-rows", {{"expected", std::to_string(used + size) + " values of patch rows"},
-                                       {"got", std::to_string(patch_rows.size())}});
       detail::append_picture(*this, grid, patch_rows.subspan(used, size), config.vision);
       used += size;
     }

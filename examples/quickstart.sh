@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# From a bare Debian 12 to a vision-language model that was trained on this machine's processor: installs what is
+# missing, builds, composes conversations from real photographs, trains through all stages, and asks about new ones.
+#   examples/quickstart.sh           about a quarter of an hour on two cores
+#   examples/quickstart.sh --long    more of every stage, for better answers
+#   examples/quickstart.sh --help
+# Results are in runs/quickstart/: scores.json and the finished model in model/. Ctrl-C saves; the same command goes on.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+scale=1
+case "${1:-}" in
+  "") ;;
+  --long) scale=4 ;;
+  --help) sed -n '2,7s/^# \{0,1\}//p' examples/quickstart.sh; exit 0 ;;
+  *) echo "examples/quickstart.sh: unknown option '$1'; try --help" >&2; exit 2 ;;
+esac
+
+run=runs/quickstart
+programs=build/quickstart/examples
+photographs=/usr/share/datasets/fashion-mnist
+needed=(g++ cmake ninja-build nlohmann-json3-dev libcli11-dev dataset-fashion-mnist)
+
+install_packages() {
+  local package missing=() as_root=()
+  if ! command -v dpkg-query > /dev/null; then
+    echo "quickstart: not a Debian; needs what Debian calls: ${needed[*]}"
+    return
+  fi
+  for package in "${needed[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo > /dev/null; then
+      echo "quickstart: as root: apt-get install ${missing[*]}" >&2
+      exit 2
+    fi
+    as_root=(sudo)
+  fi
+  echo "== installing ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+}
+
+build_programs() {
+  echo "== building"
+  mkdir -p build
+  if ! { cmake -S . -B build/quickstart -G Ninja -DCMAKE_BUILD_TYPE=Release -DVLM_BUILD_TESTS=OFF -DVLM_CUDA=OFF &&
+    cmake --build build/quickstart -j "$(nproc)" --target compose prepare train evaluate answers; } > build/quickstart.log 2>&1; then
+    tail -n 40 build/quickstart.log >&2
+    exit 1
+  fi
+}
+
+compose_data() {
+  [ -e "$run/start/config.json" ] && return
+  echo "== composing conversations from $photographs"
+  local name
+  mkdir -p "$run/idx"
+  for name in {train,t10k}-{images-idx3,labels-idx1}-ubyte; do
+    gunzip -c "$photographs/$name.gz" > "$run/idx/$name.partial"
+    mv "$run/idx/$name.partial" "$run/idx/$name"
+  done
+  "$programs/compose" "$run/idx" "$run/data"
+  "$programs/prepare" "$run/data/corpus.txt" "$run/start"
+}
+
+# Whether the mean loss of the last tenth of the steps is below that of the first.
+loss_fell() {
+  sed 's/.*"loss":\([^,]*\),.*/\1/' "$1" | awk '{ loss[NR] = $1 } END {
+    tenth = int(NR / 10); if (tenth < 1) tenth = 1
+    for (i = 1; i <= tenth; ++i) { first += loss[i]; last += loss[NR + 1 - i] }
+    printf "loss %.4f -> %.4f\n", first / tenth, last / tenth
+    exit !(last < first) }'
+}
+
+# stage NAME START DATA SECONDS_FILE options...: trains, checks the loss, scores on held-out photographs.
+stage() {
+  local name=$1 start=$2 data=$3 began=$SECONDS score limit=1000
+  shift 3
+  echo "== $name"
+  if [ ! -e "$run/$name/model/config.json" ]; then
+    "$programs/train" "$name" "$start" "$run/$name" "$data" --checkpoint-every 200 "$@"
+  fi
+  loss_fell "$run/$name/log.jsonl" || { echo "quickstart: the loss of $name did not fall" >&2; exit 1; }
+  [ "$name" = SFT ] && limit=10000
+  score=$("$programs/evaluate" "$run/$name/model" "$run/data/test.jsonl" --limit $limit | tee /dev/stderr |
+    sed -n 's/^exact match \([0-9.]*\).*/\1/p')
+  scores+=("{\"stage\":\"$name\",\"seconds\":$((SECONDS - began)),\"scores\":{\"classify\":$score}}")
+  local joined
+  joined=$(IFS=,; echo "${scores[*]}")
+  echo "{\"stages\":[$joined],\"total_seconds\":$SECONDS}" > "$run/scores.json.partial"
+  mv "$run/scores.json.partial" "$run/scores.json"
+}
+
+scores=()
+install_packages
+build_programs
+mkdir -p "$run"
+compose_data
+stage text-warm-up "$run/start" "$run/data/text.jsonl" --from-scratch --steps 120 --learning-rate 3e-3 --end-rate 3e-4 --warm-up 10
+stage S0 "$run/text-warm-up/model" "$run/data/captions.jsonl" --steps $((60 * scale)) --learning-rate 2e-3 --end-rate 1e-3 --warm-up 10
+stage S1 "$run/S0/model" "$run/data/mixed.jsonl" --steps $((1000 * scale)) --learning-rate 2e-3 --end-rate 2e-4 --warm-up 50
+stage SFT "$run/S1/model" "$run/data/sft.jsonl" --steps $((400 * scale)) --learning-rate 1e-3 --warm-up 10
+
+rm -rf "$run/model.partial"
+cp -r "$run/SFT/model" "$run/model.partial"
+rm -rf "$run/model"
+mv "$run/model.partial" "$run/model"
+"$programs/answers" "$run/model" "$run/data/test.jsonl" --count 10
+echo "== $run/scores.json after $SECONDS seconds"
+cat "$run/scores.json"

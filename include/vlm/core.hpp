@@ -1,0 +1,16 @@
+// The room core: errors, number formats, devices, views, arenas, the runtime.
+#pragma once
+
+#include <vlm/core/arena.hpp>
+#include <vlm/core/buffer.hpp>
+#include <vlm/core/config.hpp>
+#include <vlm/core/device.hpp>
+#include <vlm/core/dtype.hpp>
+#include <vlm/core/error.hpp>
+#include <vlm/core/fixed_string.hpp>
+#include <vlm/core/queue.hpp>
+#include <vlm/core/random.hpp>
+#include <vlm/core/runtime.hpp>
+#include <vlm/core/shape.hpp>
+#include <vlm/core/thread_pool.hpp>
+#include <vlm/core/view.hpp>

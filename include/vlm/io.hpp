@@ -1,0 +1,11 @@
+// The room io: files, JSON, safetensors.
+#pragma once
+
+#include <vlm/io/file.hpp>
+#include <vlm/io/folder.hpp>
+#include <vlm/io/json.hpp>
+#include <vlm/io/json_value.hpp>
+#include <vlm/io/safetensors.hpp>
+#include <vlm/io/safetensors_file.hpp>
+#include <vlm/io/safetensors_folder.hpp>
+#include <vlm/io/safetensors_writer.hpp>

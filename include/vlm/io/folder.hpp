@@ -1,0 +1,66 @@
+// Folders: made, listed, and replaced whole.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <vlm/core/error.hpp>
+
+namespace vlm {
+
+namespace detail {
+
+inline void check_folder(const std::error_code& error, const std::string& path) {
+  if (error)
+    throw FileError("folder-write", {{"folder", path},
+                                     {"expected", "a folder that can be written"},
+                                     {"got", error.message()},
+                                     {"try", "check the path, its permissions and the free space"}});
+}
+
+}  // namespace detail
+
+// Makes a folder and those above it.
+inline void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  detail::check_folder(error, path);
+}
+
+// The names of what a folder holds, in no order.
+inline std::vector<std::string> folder_names(const std::string& path) {
+  std::error_code error;
+  std::vector<std::string> names;
+  std::filesystem::directory_iterator entries(path, error);
+  detail::check_folder(error, path);
+  for (const auto& entry : entries) names.push_back(entry.path().filename().string());
+  return names;
+}
+
+// Removes a folder and what is in it; one that cannot be removed is left.
+inline void remove_folder(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
+
+// Calls write(a folder aside) and puts that folder at `path` by renaming, replacing what stood there. When
+// `write` throws, what stood there is untouched.
+template <class Write>
+void write_folder_atomically(const std::string& path, Write&& write) {
+  const std::string partial = path + ".partial", old = path + ".old";
+  remove_folder(partial);
+  make_folder(partial);
+  write(partial);
+  remove_folder(old);
+  std::error_code error;
+  if (std::filesystem::exists(path)) std::filesystem::rename(path, old, error);
+  detail::check_folder(error, path);
+  std::filesystem::rename(partial, path, error);
+  detail::check_folder(error, path);
+  remove_folder(old);
+}
+
+}  // namespace vlm

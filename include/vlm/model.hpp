@@ -1,0 +1,11 @@
+// The room model: specs, configuration, batches, the network.
+#pragma once
+
+#include <vlm/model/batch.hpp>
+#include <vlm/model/config.hpp>
+#include <vlm/model/load.hpp>
+#include <vlm/model/model.hpp>
+#include <vlm/model/parts.hpp>
+#include <vlm/model/positions.hpp>
+#include <vlm/model/spec.hpp>
+#include <vlm/model/with_model.hpp>

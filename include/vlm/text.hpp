@@ -1,0 +1,14 @@
+// The room text: characters to tokens to hidden states.
+#pragma once
+
+#include <vlm/text/added_tokens.hpp>
+#include <vlm/text/byte_pairs.hpp>
+#include <vlm/text/chat_template.hpp>
+#include <vlm/text/pre_tokenizer.hpp>
+#include <vlm/text/qwen3.hpp>
+#include <vlm/text/rope.hpp>
+#include <vlm/text/tokenizer.hpp>
+#include <vlm/text/tokenizer_json.hpp>
+#include <vlm/text/tokenizer_trainer.hpp>
+#include <vlm/text/unicode.hpp>
+#include <vlm/text/unicode_tables.hpp>

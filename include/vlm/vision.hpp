@@ -1,0 +1,10 @@
+// The room vision: pixels to visual tokens.
+#pragma once
+
+#include <vlm/vision/deepstack.hpp>
+#include <vlm/vision/idx.hpp>
+#include <vlm/vision/image.hpp>
+#include <vlm/vision/merger.hpp>
+#include <vlm/vision/patches.hpp>
+#include <vlm/vision/resize.hpp>
+#include <vlm/vision/siglip2.hpp>

@@ -1,0 +1,77 @@
+#include <boost/test/unit_test.hpp>
+
+#include <vlm/data/image_files.hpp>
+
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tiny.hpp"
+
+using vlm::ImageFiles;
+using vlm::tests::Folder;
+using vlm::tests::message_of;
+
+BOOST_AUTO_TEST_SUITE(data_image_files)
+
+BOOST_AUTO_TEST_CASE(images_equal_those_of_load_image) {
+  const Folder folder;
+  const std::string idx = folder.write("many.idx", vlm::tests::idx_of_images(5));
+  vlm::tests::write_picture(folder, "cat.ppm", 3, 5, 40);
+  vlm::tests::write_picture(folder, "many.idx#4", 2, 2, 90);  // a file of this very name comes first
+  ImageFiles files;
+  for (const std::string& reference : {idx + "#0", idx + "#3", idx + "#4", folder / "cat.ppm"})
+    BOOST_TEST((files.load(reference) == vlm::load_image(reference)));
+  BOOST_TEST(files.load(idx + "#3").pixels[0] == 3);
+  BOOST_TEST(files.load(idx + "#4").pixels[0] == 90);
+}
+
+BOOST_AUTO_TEST_CASE(idx_files_stay_open_up_to_the_capacity) {
+  const Folder folder;
+  for (const char* name : {"a", "b", "c"}) folder.write(name, vlm::tests::idx_of_images(2));
+  ImageFiles files(2);
+  files.load(folder / "a#0");
+  files.load(folder / "a#1");
+  BOOST_TEST(files.open_files() == 1u);
+  files.load(folder / "b#0");
+  files.load(folder / "a#0");
+  files.load(folder / "c#0");  // b was used longest ago
+  BOOST_TEST(files.open_files() == 2u);
+  std::filesystem::remove(folder / "a");
+  std::filesystem::remove(folder / "b");
+  BOOST_TEST(files.load(folder / "a#1").pixels[0] == 1);
+  BOOST_CHECK_THROW(files.load(folder / "b#1"), vlm::FileError);
+}
+
+BOOST_AUTO_TEST_CASE(errors_equal_those_of_load_image) {
+  const Folder folder;
+  const std::string idx = folder.write("many.idx", vlm::tests::idx_of_images(2));
+  folder.write("notes.txt", "hello");
+  ImageFiles files;
+  for (const std::string& reference :
+       {idx + "#2", idx + "#x", idx, folder / "none.ppm", folder / "none.idx#0", folder / "notes.txt"}) {
+    const std::string message = message_of([&] { files.load(reference); });
+    BOOST_TEST(message != "no error");
+    BOOST_TEST(message == message_of([&] { vlm::load_image(reference); }));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(many_threads_share_one_object) {
+  const Folder folder;
+  for (const char* name : {"a", "b", "c"}) folder.write(name, vlm::tests::idx_of_images(9));
+  ImageFiles files(2);
+  std::vector<int> wrong(4);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < wrong.size(); ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 300; ++i) {
+        const std::string reference = folder / (std::string(1, "abc"[i % 3]) + "#" + std::to_string(i % 9));
+        wrong[t] += files.load(reference).pixels[0] != i % 9;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const int count : wrong) BOOST_TEST(count == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,177 @@
+#include <boost/test/unit_test.hpp>
+
+#include <vlm/data/processor.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <vlm/data/jsonl.hpp>
+
+#include "tiny.hpp"
+
+using vlm::Conversation;
+using vlm::Processor;
+using vlm::Sample;
+using vlm::tests::Folder;
+using vlm::tests::image_item;
+using vlm::tests::line_of;
+using vlm::tests::message_of;
+using vlm::tests::text_item;
+
+namespace {
+
+Conversation first_of(const Folder& folder, const std::string& lines) {
+  return vlm::JsonlFile(folder.write("a.jsonl", lines)).conversation(0);
+}
+
+// The text of the tokens that are to be learnt.
+std::string supervised_text(const Processor& processor, const Sample& sample) {
+  std::vector<std::int32_t> ids;
+  for (std::size_t i = 0; i < sample.tokens.size(); ++i)
+    if (sample.supervised[i]) ids.push_back(sample.tokens[i]);
+  return processor.tokenizer().decode(ids);
+}
+
+std::string repeated(std::string_view text, int count) {
+  std::string result;
+  for (int i = 0; i < count; ++i) result += text;
+  return result;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(data_processor)
+
+BOOST_AUTO_TEST_CASE(placeholders_widen_to_the_grids_of_their_images) {
+  const Folder folder;
+  vlm::tests::write_picture(folder, "wide.ppm", 16, 24);    // 2 x 3 visual tokens
+  vlm::tests::write_picture(folder, "small.ppm", 8, 8, 0);  // one
+  const Processor processor = vlm::tests::tiny_processor();
+  const Conversation conversation = first_of(
+      folder, line_of({image_item("wide.ppm"), text_item("What is it?"), image_item("small.ppm")}, "A cat."));
+  const Sample sample = processor.training_sample(conversation);
+  BOOST_TEST(processor.tokenizer().decode(sample.tokens) ==
+             "<|im_start|>user\n<|vision_start|>" + repeated("<|image_pad|>", 6) +
+                 "<|vision_end|>What is it?<|vision_start|><|image_pad|><|vision_end|><|im_end|>\n"
+                 "<|im_start|>assistant\nA cat.<|im_end|>\n");
+  BOOST_TEST_REQUIRE(sample.images.size() == 2u);
+  BOOST_TEST((sample.images[0] == vlm::Grid{1, 4, 6}));
+  BOOST_TEST((sample.images[1] == vlm::Grid{1, 2, 2}));
+  BOOST_TEST(sample.supervised.size() == sample.tokens.size());
+  BOOST_TEST(supervised_text(processor, sample) == "A cat.<|im_end|>");
+
+  // Rows of 3 colours x 2 times x 4 x 4 values, first those of the first image.
+  const auto features = static_cast<std::size_t>(processor.image_settings().features());
+  BOOST_TEST_REQUIRE(sample.image_patches.size() == 28 * features);
+  BOOST_TEST(sample.image_patches[0] == 1.0f);
+  BOOST_TEST(sample.image_patches[features - 1] == -1.0f);
+  BOOST_TEST(sample.image_patches[24 * features] == -1.0f);
+
+  // The model's batch agrees about tokens and patches.
+  vlm::Batch batch;
+  batch.append(sample, processor.config());
+  BOOST_TEST(batch.visual_places.size() == 7u);
+  BOOST_TEST(batch.patch_count() == 28);
+}
+
+BOOST_AUTO_TEST_CASE(several_turns) {
+  const Folder folder;
+  vlm::tests::write_picture(folder, "cat.ppm", 8, 8);
+  const Processor processor = vlm::tests::tiny_processor();
+  const std::string turns =
+      R"({"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is it?"}, )"
+      R"({"role": "assistant", "content": "A cat."}, {"role": "user", "content": [{"type": "image", )"
+      R"("image": "cat.ppm"}]}, {"role": "assistant", "content": ""}]})";
+  const Conversation conversation = first_of(folder, turns);
+  const Sample sample = processor.training_sample(conversation);
+  BOOST_TEST(supervised_text(processor, sample) == "A cat.<|im_end|><|im_end|>");
+  const Sample prompt = processor.prompt(conversation);
+  BOOST_TEST(processor.tokenizer().decode(prompt.tokens) ==
+             "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is it?<|im_end|>\n"
+             "<|im_start|>assistant\nA cat.<|im_end|>\n<|im_start|>user\n<|vision_start|><|image_pad|>"
+             "<|vision_end|><|im_end|>\n<|im_start|>assistant\n");
+  BOOST_TEST(supervised_text(processor, prompt) == "");
+  BOOST_TEST(prompt.supervised.size() == prompt.tokens.size());
+  // Generation sees the very tokens that training saw.
+  BOOST_TEST(std::equal(prompt.tokens.begin(), prompt.tokens.end(), sample.tokens.begin()));
+}
+
+BOOST_AUTO_TEST_CASE(bad_samples) {
+  const Folder folder;
+  folder.write("broken.ppm", "P6\n4 4\n255\nabc");
+  const Processor processor = vlm::tests::tiny_processor();
+  struct Case {
+    std::string line, field, expected, got, advice;
+  };
+  const std::string correct = "correct this line";
+  const Case cases[] = {
+      {line_of({image_item("none.ppm")}, "A cat."), "messages[0].content[0]", "a readable file",
+       folder / "none.ppm" + ": No such file or directory", "check the path and its permissions"},
+      {line_of({text_item("?"), image_item("broken.ppm")}, "A cat."), "messages[0].content[1]",
+       "48 bytes of pixels", folder / "broken.ppm" + ": 3", ""},
+      {line_of({text_item("a <|image_pad|>")}, "A cat."), "messages[0].content[0]",
+       "text that spells no control token", "<|image_pad|>", correct},
+      {line_of({text_item("?")}, "A cat.<|im_end|>"), "messages[1].content[0]",
+       "text that spells no control token", "<|im_end|>", correct},
+      {R"({"messages": [{"role": "user", "content": "?"}]})", "messages", "an assistant's message to learn",
+       "none", correct},
+  };
+  for (const Case& wrong : cases) {
+    const Conversation conversation = first_of(folder, wrong.line);
+    BOOST_TEST(message_of([&] { processor.training_sample(conversation); }) ==
+               "vlm::DataError [data-line]\n  file      " + folder / "a.jsonl" +
+                   "\n  line      1\n  field     " + wrong.field + "\n  expected  " + wrong.expected +
+                   "\n  got       " + wrong.got +
+                   (wrong.advice.empty() ? "" : "\n  try       " + wrong.advice));
+  }
+  const Conversation silent =
+      first_of(folder, R"({"messages": [{"role": "assistant", "content": "A cat."}]})");
+  BOOST_TEST(message_of([&] { processor.prompt(silent); }).find("a user's message to answer") !=
+             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(from_a_model_folder) {
+  const Folder folder;
+  const vlm::Tokenizer tokenizer = vlm::tests::tiny_tokenizer();
+  vlm::save_tokenizer(tokenizer, folder / "tokenizer.json");
+  folder.write("config.json", vlm::tests::tiny_config_text(tokenizer));
+  folder.write("preprocessor_config.json", vlm::write_json(vlm::tests::tiny_images().to_json()));
+  const Processor processor = Processor::load(folder.path);
+  const Conversation conversation = first_of(folder, line_of({text_item("What is it?")}, "A cat."));
+  const Sample here = vlm::tests::tiny_processor().training_sample(conversation);
+  BOOST_TEST(processor.training_sample(conversation).tokens == here.tokens, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(parts_of_different_models_are_refused) {
+  const auto text = vlm::tests::tiny_config_text(vlm::tests::tiny_tokenizer());
+  const vlm::ModelConfig config = vlm::ModelConfig::parse(text, "config.json");
+  const auto refuse = [](vlm::Tokenizer tokenizer, const vlm::ImageSettings& images, vlm::ModelConfig model) {
+    return message_of([&] { Processor(std::move(tokenizer), images, std::move(model)); });
+  };
+  const vlm::Tokenizer other = vlm::train_tokenizer("What is it?", {.vocabulary = 266});
+  const std::string wrong_id = std::to_string(config.image_token);
+  BOOST_TEST(refuse(other, vlm::tests::tiny_images(), config) ==
+             "vlm::ConfigError [processor-token]\n  field     image_token_id of config.json\n"
+             "  expected  the tokenizer's id of <|image_pad|>, " +
+                 std::to_string(other.id_of("<|image_pad|>").value()) + "\n  got       " + wrong_id +
+                 "\n  try       take config.json and tokenizer.json from one place");
+  BOOST_TEST(refuse(vlm::train_tokenizer("", {.special_tokens = {}}), vlm::tests::tiny_images(), config)
+                 .find("expected  a tokenizer with the token <|image_pad|>") != std::string::npos);
+  vlm::ModelConfig swapped = config;
+  std::swap(swapped.vision_start_token, swapped.vision_end_token);
+  BOOST_TEST(refuse(vlm::tests::tiny_tokenizer(), vlm::tests::tiny_images(), swapped)
+                 .find("vision_start_token_id") != std::string::npos);
+  vlm::ModelConfig narrow = config;
+  narrow.text.vocabulary = 100;
+  BOOST_TEST(refuse(vlm::tests::tiny_tokenizer(), vlm::tests::tiny_images(), narrow)
+                 .starts_with("vlm::ConfigError [processor-vocabulary]"));
+  vlm::ImageSettings coarse = vlm::tests::tiny_images();
+  coarse.patch_size = 16;
+  BOOST_TEST(refuse(vlm::tests::tiny_tokenizer(), coarse, config) ==
+             "vlm::ConfigError [processor-image]\n  field     patch_size of preprocessor_config.json\n"
+             "  expected  4, as in vision_config of config.json\n  got       16\n"
+             "  try       take config.json and preprocessor_config.json from one place");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,52 @@
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <vlm/io/file.hpp>
+#include <vlm/io/folder.hpp>
+
+#include "temporary_folder.hpp"
+
+BOOST_AUTO_TEST_SUITE(io_folder)
+
+BOOST_AUTO_TEST_CASE(a_folder_is_replaced_whole) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/model";
+  vlm::write_folder_atomically(path,
+                               [](const std::string& to) { vlm::write_file_atomically(to + "/old", "1"); });
+  vlm::write_folder_atomically(path,
+                               [](const std::string& to) { vlm::write_file_atomically(to + "/new", "2"); });
+  BOOST_TEST(!vlm::file_exists(path + "/old"));
+  BOOST_TEST(vlm::read_file(path + "/new") == "2");
+  BOOST_TEST(!vlm::file_exists(path + ".partial"));
+  BOOST_TEST(!vlm::file_exists(path + ".old"));
+}
+
+BOOST_AUTO_TEST_CASE(a_write_that_throws_leaves_the_old_folder) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/model";
+  vlm::write_folder_atomically(path,
+                               [](const std::string& to) { vlm::write_file_atomically(to + "/a", "old"); });
+  BOOST_CHECK_THROW(
+      vlm::write_folder_atomically(path, [](const std::string&) { throw vlm::DataError("x", {}); }),
+      vlm::DataError);
+  BOOST_TEST(vlm::read_file(path + "/a") == "old");
+}
+
+BOOST_AUTO_TEST_CASE(names_and_errors) {
+  const TemporaryFolder folder;
+  vlm::make_folder(folder.path + "/a/b");
+  vlm::write_file_atomically(folder.path + "/c", "");
+  std::vector<std::string> names = vlm::folder_names(folder.path);
+  std::sort(names.begin(), names.end());
+  BOOST_TEST(names == (std::vector<std::string>{"a", "c"}), boost::test_tools::per_element());
+  BOOST_CHECK_EXCEPTION(
+      vlm::make_folder(folder.path + "/c/d"), vlm::FileError, [](const vlm::FileError& error) {
+        return error.id() == "folder-write" && std::string(error.what()).find("/c/d") != std::string::npos;
+      });
+  BOOST_CHECK_THROW(vlm::folder_names(folder.path + "/nothing"), vlm::FileError);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,212 @@
+#include <vlm/model/config.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <string>
+
+#if !VLM_COMPILED
+#include <vlm/io/json_definitions.hpp>
+#endif
+
+using namespace vlm;
+
+namespace {
+
+// The file of a released model, with small sizes; `replace` changes one place of it.
+const std::string released = R"({
+  "image_token_id": 90, "video_token_id": 91, "vision_start_token_id": 88, "vision_end_token_id": 89,
+  "tie_word_embeddings": true, "model_type": "qwen3_vl", "transformers_version": "4.57.0.dev0",
+  "text_config": {
+    "vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "head_dim": 16, "rms_norm_eps": 1e-06, "intermediate_size": 48, "initializer_range": 0.03, "bos_token_id": null,
+    "rope_theta": 5000000, "rope_scaling": {"rope_type": "default", "mrope_section": [4, 2, 2], "mrope_interleaved": true}
+  },
+  "vision_config": {
+    "depth": 4, "hidden_size": 48, "intermediate_size": 60, "num_heads": 3, "in_channels": 3, "patch_size": 16,
+    "temporal_patch_size": 2, "spatial_merge_size": 2, "num_position_embeddings": 2304, "out_hidden_size": 32,
+    "deepstack_visual_indexes": [0, 1, 3]
+  }
+})";
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  BOOST_REQUIRE_MESSAGE(at != std::string::npos, "no " << from);
+  return text.replace(at, from.size(), to);
+}
+std::string with(const std::string& from, const std::string& to) { return replaced(released, from, to); }
+
+const std::string rope =
+    R"("rope_theta": 5000000, "rope_scaling": {"rope_type": "default", "mrope_section": [4, 2, 2], "mrope_interleaved": true})";
+const std::string dense = R"("intermediate_size": 48, "init)";
+const std::string sparse =
+    R"("num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "mlp_only_layers": [], "decoder_sparse_step": 1, "init)";
+
+std::string refusal(const std::string& text) {
+  try {
+    ModelConfig::parse(text, "config.json");
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// The whole message of a contradiction.
+std::string contradiction(const std::string& at, const std::string& expected, const std::string& got) {
+  return "vlm::ConfigError [config-contradiction]\n  file      config.json\n  at        " + at +
+         "\n  expected  " + expected + "\n  got       " + got +
+         "\n  try       correct config.json, or take it from the checkpoint's source";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(model_config)
+
+BOOST_AUTO_TEST_CASE(sizes_of_a_released_file) {
+  const ModelConfig c = ModelConfig::parse(released, "config.json");
+  BOOST_TEST(c.text.vocabulary == 100);
+  BOOST_TEST(c.text.features == 32);
+  BOOST_TEST(c.text.layers == 3);
+  BOOST_TEST(c.text.heads == 4);
+  BOOST_TEST(c.text.kv_heads == 2);
+  BOOST_TEST(c.text.head_dim == 16);  // stated, never features / heads
+  BOOST_TEST(c.text.intermediate == 48);
+  BOOST_TEST(c.text.experts == 0);
+  BOOST_TEST(c.text.norm_eps == 1e-6f);
+  BOOST_TEST(c.text.rope_theta == 5e6);
+  BOOST_TEST((c.text.rope_section == std::array<Index, 3>{4, 2, 2}));
+  BOOST_TEST(c.vision.depth == 4);
+  BOOST_TEST(c.vision.features == 48);
+  BOOST_TEST(c.vision.head_dim() == 16);
+  BOOST_TEST(c.vision.patch_features() == 1536);
+  BOOST_TEST(c.vision.positions == 2304);
+  BOOST_TEST(c.vision.taps == (std::vector<Index>{0, 1, 3}));
+  BOOST_TEST(c.image_token == 90);
+  BOOST_TEST(c.video_token == 91);
+  BOOST_TEST(c.vision_start_token == 88);
+  BOOST_TEST(c.vision_end_token == 89);
+  BOOST_TEST(c.tied);
+  BOOST_TEST(c.initial_deviation == 0.03f);
+  BOOST_TEST(c.text_of_file == released);
+}
+
+BOOST_AUTO_TEST_CASE(rope_is_found_in_every_spelling) {
+  const std::string section = R"("mrope_section": [4, 2, 2])";
+  for (const std::string& spelling :
+       {R"("rope_parameters": {"rope_type": "default", "rope_theta": 1000000.0, )" + section + "}",
+        R"("rope_scaling": null, "rope_parameters": {"rope_theta": 1000000.0, )" + section + "}",
+        R"("rope_theta": 1000000, "rope_scaling": {"type": "mrope", )" + section + "}",
+        R"("rope_theta": 7, "rope_parameters": {"rope_theta": 1e6, "type": "default", )" + section + "}",
+        R"("rope_theta": 1e6, "rope_type": "default", )" + section}) {
+    BOOST_TEST_CONTEXT(spelling) {
+      const ModelConfig c = ModelConfig::parse(with(rope, spelling), "config.json");
+      BOOST_TEST(c.text.rope_theta == 1e6);
+      BOOST_TEST((c.text.rope_section == std::array<Index, 3>{4, 2, 2}));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(other_spellings) {
+  BOOST_TEST(ModelConfig::parse(with("in_channels", "in_chans"), "c").vision.channels == 3);
+  BOOST_TEST(ModelConfig::parse(with(R"("in_channels": 3, )", ""), "c").vision.channels == 3);
+  for (const char* name : {"num_experts", "num_local_experts"}) {
+    const std::string text = with(dense, replaced(sparse, "num_experts", name));
+    const ModelConfig c = ModelConfig::parse(text, "c");
+    BOOST_TEST(c.text.experts == 8);
+    BOOST_TEST(c.text.chosen == 2);
+    BOOST_TEST(c.text.expert_intermediate == 24);
+  }
+}
+
+// The flag at the top decides; the one in text_config only where there is none.
+BOOST_AUTO_TEST_CASE(tied_or_not) {
+  const std::string flag = R"("tie_word_embeddings": true, )", in_text = R"("hidden_size": 32, )";
+  const auto tied = [&](const std::string& top, const std::string& inner) {
+    return ModelConfig::parse(replaced(with(flag, top), in_text, in_text + inner), "c").tied;
+  };
+  BOOST_TEST(tied(R"("tie_word_embeddings": true, )", R"("tie_word_embeddings": false, )"));
+  BOOST_TEST(!tied(R"("tie_word_embeddings": false, )", R"("tie_word_embeddings": true, )"));
+  BOOST_TEST(tied("", R"("tie_word_embeddings": true, )"));
+  BOOST_TEST(tied(R"("tie_word_embeddings": null, )", R"("tie_word_embeddings": true, )"));
+  BOOST_TEST(!tied("", ""));
+}
+
+BOOST_AUTO_TEST_CASE(contradictions_are_refused) {
+  const std::pair<std::string, std::string> cases[] = {
+      {with(R"("spatial_merge_size": 2)", R"("spatial_merge_size": 3)"),
+       contradiction("vision_config.spatial_merge_size", "2", "3")},
+      {with(R"("num_heads": 3)", R"("num_heads": 5)"),
+       contradiction("vision_config.num_heads", "heads whose size is a multiple of 8",
+                     "48 features in 5 heads")},
+      {with(R"("num_heads": 3)", R"("num_heads": 4)"),
+       contradiction("vision_config.num_heads", "heads whose size is a multiple of 8",
+                     "48 features in 4 heads")},
+      {with("2304", "2300"),
+       contradiction("vision_config.num_position_embeddings", "a square number", "2300")},
+      {with("[0, 1, 3]", "[0, 4]"),
+       contradiction("vision_config.deepstack_visual_indexes[1]", "rising block indexes below depth 4", "4")},
+      {with("[0, 1, 3]", "[1, 1]"),
+       contradiction("vision_config.deepstack_visual_indexes[1]", "rising block indexes below depth 4", "1")},
+      {with(R"("head_dim": 16)", R"("head_dim": 12)"),
+       contradiction("text_config.head_dim", "a multiple of 8", "12")},
+      {with(R"("num_key_value_heads": 2)", R"("num_key_value_heads": 3)"),
+       contradiction("text_config.num_key_value_heads", "a divisor of num_attention_heads 4", "3")},
+      {with(R"("out_hidden_size": 32)", R"("out_hidden_size": 40)"),
+       contradiction("vision_config.out_hidden_size", "text_config.hidden_size 32", "40")},
+      {with(R"("image_token_id": 90)", R"("image_token_id": 100)"),
+       contradiction("image_token_id", "a token below vocab_size 100", "100")},
+      {with(R"("video_token_id": 91)", R"("video_token_id": -1)"),
+       contradiction("video_token_id", "a token below vocab_size 100", "-1")},
+      {with("[4, 2, 2]", "[4, 2, 1]"),
+       contradiction("text_config.rope_scaling.mrope_section", "three counts that sum to half of head_dim 16",
+                     "[4, 2, 1] of 3")},
+      {with("[4, 2, 2]", "[4, 4]"),
+       contradiction("text_config.rope_scaling.mrope_section", "three counts that sum to half of head_dim 16",
+                     "[4, 4, 0] of 2")},
+      {with(R"("rope_type": "default")", R"("rope_type": "yarn")"),
+       contradiction("text_config.rope_scaling.rope_type", "\"default\" (other kinds are not supported)",
+                     "\"yarn\"")},
+      {with(dense, replaced(sparse, R"(_per_tok": 2)", R"(_per_tok": 9)")),
+       contradiction("text_config.num_experts_per_tok", "at most num_experts 8", "9")},
+      {with(dense, replaced(sparse, R"(layers": [])", R"(layers": [0])")),
+       contradiction("text_config.mlp_only_layers", "every layer sparse",
+                     "a mix of dense and sparse layers")},
+      {with(dense, replaced(sparse, R"(step": 1)", R"(step": 2)")),
+       contradiction("text_config.mlp_only_layers", "every layer sparse",
+                     "a mix of dense and sparse layers")},
+  };
+  for (const auto& [text, message] : cases) BOOST_TEST(refusal(text) == message);
+}
+
+// Nothing is guessed: defaults of the reference's classes fit no released model.
+BOOST_AUTO_TEST_CASE(required_sizes_must_be_there) {
+  for (const std::string member :
+       {R"("head_dim": 16, )", R"("vocab_size": 100, )", R"("rms_norm_eps": 1e-06, )"}) {
+    const std::string name = member.substr(1, member.find('"', 1) - 1);
+    BOOST_TEST(refusal(with(member, "")) ==
+               "vlm::ConfigError [json-missing]\n  file      config.json\n  at        text_config." + name +
+                   "\n  expected  a value\n  got       no member of this name\n  try       "
+                   "add it, or check that this is the right file");
+  }
+  BOOST_TEST(
+      refusal(with(rope, R"("rope_scaling": {"mrope_section": [4, 2, 2]})")).find("text_config.rope_theta") !=
+      std::string::npos);
+  BOOST_TEST(refusal("{}").find("at        text_config") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(sizes_are_positive_and_fit) {
+  for (const std::string size : {"0", "-4", "2147483648"})
+    BOOST_TEST(refusal(with(R"("vocab_size": 100)", R"("vocab_size": )" + size)) ==
+               "vlm::ConfigError [config-size]\n  file      config.json\n  at        "
+               "text_config.vocab_size\n  expected  "
+               "a size from 1 to 2147483647\n  got       " +
+                   size);
+  BOOST_TEST(refusal(with(R"("depth": 4)", R"("depth": "four")")).find("vision_config.depth") !=
+             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(the_files_of_the_goldens_are_read) {
+  BOOST_TEST(ModelConfig::load("tests/golden/cases/moe_00_text").text.experts > 0);
+  BOOST_TEST(ModelConfig::load("tests/golden/cases/dense_00_text").text.experts == 0);
+  BOOST_CHECK_THROW(ModelConfig::load("tests/golden/no_such_case"), FileError);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,279 @@
+#include <vlm/model/load.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include <vlm/vlm.hpp>
+
+using namespace vlm;
+
+namespace {
+
+using One = Vlm<Encoder<SigLIP2>, Merger<MLP2, DeepStack<1>>, Decoder<Qwen3, Dense>, Rope<InterleavedM>>;
+using Frozen = Model<One, Cpu>;
+using Tuned = Model<One, Cpu, F32, Trainable<part::Merger>>;
+
+std::string config_text(bool tied) {
+  return std::string(R"({"image_token_id": 20, "video_token_id": 21, "vision_start_token_id": 18,
+  "vision_end_token_id": 19, "tie_word_embeddings": )") +
+         (tied ? "true" : "false") + R"(,
+  "text_config": {"vocab_size": 24, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 8, "rms_norm_eps": 1e-06, "intermediate_size": 12,
+    "rope_parameters": {"rope_theta": 1e4, "mrope_section": [2, 1, 1]}},
+  "vision_config": {"depth": 1, "hidden_size": 16, "intermediate_size": 12, "num_heads": 2, "patch_size": 2,
+    "temporal_patch_size": 1, "spatial_merge_size": 2, "num_position_embeddings": 9, "out_hidden_size": 16,
+    "deepstack_visual_indexes": [0]}})";
+}
+ModelConfig config(bool tied) { return ModelConfig::parse(config_text(tied), "config.json"); }
+
+struct Folder {
+  Folder() {
+    char pattern[] = "/tmp/vlm-model-XXXXXX";
+    path = ::mkdtemp(pattern);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string weights() const { return path + "/model.safetensors"; }
+  std::string path;
+};
+
+struct Stored {
+  std::string name;
+  DType dtype;
+  std::vector<Index> shape;
+  std::vector<std::byte> bytes;
+};
+using Checkpoint = std::vector<Stored>;
+
+template <class T>
+std::vector<std::byte> bytes_of(const std::vector<T>& values) {
+  const auto* first = reinterpret_cast<const std::byte*>(values.data());
+  return {first, first + values.size() * sizeof(T)};
+}
+
+// The tensors of a new model, in f32 or rounded to bf16.
+Checkpoint checkpoint(bool tied, DType dtype) {
+  const Frozen model = Frozen::make(config(tied), 5);
+  Checkpoint list;
+  for (const Parameter& p : model.parameters()) {
+    const float* values = static_cast<const float*>(p.record->data());
+    std::vector<float> wide(values, values + p.count);
+    const std::vector<bf16> narrow(wide.begin(), wide.end());
+    list.push_back(
+        {p.name, dtype, p.record->stored_shape(), dtype == DType::BF16 ? bytes_of(narrow) : bytes_of(wide)});
+  }
+  return list;
+}
+
+void write(const Folder& folder, bool tied, const Checkpoint& tensors) {
+  SafetensorsWriter writer(folder.weights());
+  for (const Stored& t : tensors) writer.declare(t.name, t.dtype, t.shape);
+  for (const Stored& t : tensors) writer.write(t.name, t.bytes);
+  writer.commit();
+  write_file_atomically(folder.path + "/config.json", config_text(tied));
+}
+
+template <class Net>
+const Parameter& parameter(const Net& net, const std::string& name) {
+  for (const Parameter& p : net.parameters())
+    if (p.name == name) return p;
+  throw std::logic_error("no parameter " + name);
+}
+
+template <class Net>
+std::string refusal(const std::string& folder) {
+  try {
+    Net::load(folder);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(model_load)
+
+BOOST_AUTO_TEST_CASE(saved_and_loaded_again_byte_for_byte) {
+  for (const bool tied : {false, true}) {
+    Folder first, second;
+    Tuned::make(config(tied), 3).save(first.path);
+    Tuned::load(first.path).save(second.path);
+    BOOST_TEST((read_file(first.weights()) == read_file(second.weights())));
+    BOOST_TEST(read_file(second.path + "/config.json") == config_text(tied));
+    Frozen::load(first.path).save(first.path);  // over the file that is mapped
+    BOOST_TEST((read_file(first.weights()) == read_file(second.weights())));
+    Tuned::make(config(tied), 4).save(first.path);
+    BOOST_TEST((read_file(first.weights()) != read_file(second.weights())));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_fault_is_in_one_report) {
+  Folder folder;
+  Checkpoint tensors = checkpoint(false, DType::F32);
+  std::erase_if(tensors, [](const Stored& t) {
+    return t.name == "model.visual.merger.norm.bias" || t.name == "model.language_model.norm.weight";
+  });
+  tensors.push_back({"model.visual.extra", DType::F32, {1}, std::vector<std::byte>(4)});
+  tensors.push_back({"model.language_model.rotary", DType::BF16, {2, 3}, std::vector<std::byte>(12)});
+  for (Stored& t : tensors) {
+    if (t.name == "model.visual.pos_embed.weight") t.shape = {16, 9};
+    if (t.name == "lm_head.weight") {
+      t.dtype = DType::F16;
+      t.bytes.resize(t.bytes.size() / 2);
+    }
+  }
+  write(folder, false, tensors);
+  BOOST_TEST(
+      refusal<Tuned>(folder.path) ==
+      "vlm::FileError [weights]\n  folder    " + folder.path +
+          "\n  missing   model.visual.merger.norm.bias [16]\n            model.language_model.norm.weight "
+          "[16]"
+          "\n  surplus   model.visual.extra [1]\n            model.language_model.rotary [2, 3]"
+          "\n  misshapen model.visual.pos_embed.weight expected F32 or BF16 [9, 16], got F32 [16, 9]"
+          "\n            lm_head.weight expected F32 or BF16 [24, 16], got F16 [24, 16]"
+          "\n  try       take config.json and the weights from one checkpoint, and the type that fits it");
+}
+
+BOOST_AUTO_TEST_CASE(frozen_bf16_matrices_stay_in_the_file) {
+  Folder folder;
+  write(folder, false, checkpoint(false, DType::BF16));
+  const Tuned model = Tuned::load(folder.path);
+  const SafetensorsFile file(folder.weights());
+  for (const Parameter& p : model.parameters()) {
+    BOOST_TEST_CONTEXT(p.name) {
+      const bool merger =
+          p.name.starts_with("model.visual.merger.") || p.name.starts_with("model.visual.deepstack");
+      const bool vector = p.record->stored_shape().size() == 1;
+      BOOST_TEST(p.trained == merger);
+      BOOST_TEST((p.gradient.data() != nullptr) == merger);
+      BOOST_TEST((p.value.data() != nullptr) == merger);
+      const bool narrow = !merger && !vector && p.name != "model.visual.pos_embed.weight";
+      BOOST_TEST((p.record->format() == (narrow ? DType::BF16 : DType::F32)));
+      const std::span<const std::byte> stored = file.find(p.name)->bytes;
+      if (narrow) {
+        BOOST_TEST(std::memcmp(p.record->data(), stored.data(), stored.size()) == 0);
+      } else {
+        for (std::size_t i = 0; i < static_cast<std::size_t>(p.count); ++i) {
+          bf16 value;
+          std::memcpy(&value, stored.data() + 2 * i, 2);
+          BOOST_TEST(static_cast<const float*>(p.record->data())[i] == static_cast<float>(value));
+        }
+      }
+    }
+  }
+}
+
+// Frozen matrices are not copied: two of them stand as far apart in memory as in the file.
+BOOST_AUTO_TEST_CASE(frozen_matrices_are_mapped) {
+  for (const DType dtype : {DType::F32, DType::BF16}) {
+    Folder folder;
+    write(folder, false, checkpoint(false, dtype));
+    const Frozen model = Frozen::load(folder.path);
+    const SafetensorsFile file(folder.weights());
+    const auto distance = [](const void* a, const void* b) {
+      return static_cast<const std::byte*>(a) - static_cast<const std::byte*>(b);
+    };
+    const std::string a = "model.language_model.layers.0.self_attn.q_proj.weight", b = "lm_head.weight";
+    BOOST_TEST(distance(parameter(model, a).record->data(), parameter(model, b).record->data()) ==
+               distance(file.find(a)->bytes.data(), file.find(b)->bytes.data()));
+  }
+}
+
+// An odd number of bf16 values before f32 tensors leaves them unaligned: they are copied, not read in place.
+BOOST_AUTO_TEST_CASE(unaligned_tensors_are_copied) {
+  Folder folder;
+  Checkpoint tensors = checkpoint(true, DType::F32);
+  tensors.insert(tensors.begin(), Stored{"lm_head.weight", DType::BF16, {1}, std::vector<std::byte>(2)});
+  write(folder, true, tensors);
+  const Frozen model = Frozen::load(folder.path), made = Frozen::make(config(true), 5);
+  for (std::size_t i = 0; i < made.parameters().size(); ++i) {
+    const Parameter &ours = model.parameters()[i], &theirs = made.parameters()[i];
+    BOOST_TEST(reinterpret_cast<std::uintptr_t>(ours.record->data()) % alignof(float) == 0u);
+    BOOST_TEST(std::memcmp(ours.record->data(), theirs.record->data(),
+                           static_cast<std::size_t>(ours.count) * 4) == 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_tied_head_is_the_token_table) {
+  const Model<One, Cpu, F32, Trainable<part::All>> tied =
+      Model<One, Cpu, F32, Trainable<part::All>>::make(config(true), 1);
+  const Parameter& table = parameter(tied, "model.language_model.embed_tokens.weight");
+  BOOST_TEST(tied.head().data == table.record->data());
+  BOOST_TEST(tied.head_gradient().data == table.gradient.data());
+  BOOST_CHECK_THROW(parameter(tied, "lm_head.weight"), std::logic_error);
+
+  const Frozen own = Frozen::make(config(false), 1);
+  BOOST_TEST(own.head().data == parameter(own, "lm_head.weight").record->data());
+  BOOST_TEST(!own.head_gradient());
+
+  // A tied checkpoint may hold the head as well; an untied one must.
+  Folder folder;
+  write(folder, true, checkpoint(false, DType::F32));
+  BOOST_TEST(refusal<Frozen>(folder.path) == "no error");
+  write(folder, false, checkpoint(true, DType::F32));
+  BOOST_TEST(refusal<Frozen>(folder.path).find("missing   lm_head.weight [24, 16]\n") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(gradients_are_one_range_of_the_trained_parts) {
+  Tuned model = Tuned::make(config(true), 1);
+  std::size_t bytes = 0;
+  for (const Parameter& p : model.parameters())
+    if (p.trained) bytes += (p.gradient.size() + 15) / 16 * 64;
+  BOOST_TEST(model.gradient_bytes() == bytes);
+  BOOST_TEST(Frozen::make(config(true), 1).gradient_bytes() == 0u);
+  for (Parameter& p : model.parameters())
+    for (float& g : p.gradient) g = 1;
+  model.zero_gradients();
+  for (const Parameter& p : model.parameters())
+    for (const float g : p.gradient) BOOST_TEST(g == 0.0f);
+}
+
+BOOST_AUTO_TEST_CASE(first_values_depend_on_the_seed_and_not_on_what_is_trained) {
+  const Frozen frozen = Frozen::make(config(true), 1), other = Frozen::make(config(true), 2);
+  const Tuned tuned = Tuned::make(config(true), 1);
+  bool differs = false;
+  for (std::size_t i = 0; i < frozen.parameters().size(); ++i) {
+    const auto bytes = static_cast<std::size_t>(frozen.parameters()[i].count) * sizeof(float);
+    const void* values = frozen.parameters()[i].record->data();
+    BOOST_TEST(std::memcmp(values, tuned.parameters()[i].record->data(), bytes) == 0);
+    differs |= std::memcmp(values, other.parameters()[i].record->data(), bytes) != 0;
+  }
+  BOOST_TEST(differs);
+}
+
+BOOST_AUTO_TEST_CASE(the_type_must_fit_the_configuration) {
+  const auto message = [](auto make) -> std::string {
+    try {
+      make();
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  const auto text = [](const std::string& at, const std::string& expected, const std::string& got) {
+    return "vlm::ConfigError [config-type]\n  at        " + at + "\n  expected  " + expected +
+           "\n  got       " + got + "\n  try       a model type that fits config.json";
+  };
+  ModelConfig wrong = config(true);
+  wrong.vision.taps = {};
+  BOOST_TEST(message([&] { Frozen::make(wrong, 1); }) ==
+             text("vision_config.deepstack_visual_indexes", "DeepStack<1> as in the type", "0 taps"));
+  wrong = config(true);
+  wrong.text.layers = 0;
+  BOOST_TEST(message([&] { Frozen::make(wrong, 1); }) ==
+             text("text_config.num_hidden_layers", "at least one block for each of 1 taps", "0"));
+  wrong = config(true);
+  wrong.text.experts = 8;
+  BOOST_TEST(message([&] { Frozen::make(wrong, 1); }) ==
+             text("text_config", "no num_experts, as the type has Decoder<..., Dense>", "8 experts"));
+  using Sparse = Vlm<Encoder<SigLIP2>, Merger<MLP2, DeepStack<1>>, Decoder<Qwen3, MoE>, Rope<InterleavedM>>;
+  BOOST_TEST(message([&] { Model<Sparse, Cpu>::make(config(true), 1); }) ==
+             text("text_config", "num_experts, as the type has Decoder<..., MoE>", "a dense decoder"));
+  BOOST_TEST(message([&] { Model<One, Cpu, F32, Trainable<part::Head>>::make(config(true), 1); }) ==
+             text("tie_word_embeddings", "part::Decoder among the trained parts, as it holds the tied head",
+                  "part::Head without it"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,58 @@
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+#include <vector>
+
+#include <vlm/core/config.hpp>
+#include <vlm/train/progress.hpp>
+#if !VLM_COMPILED
+#include <vlm/io/json_definitions.hpp>
+#endif
+
+#include "temporary_folder.hpp"
+
+using vlm::Progress, vlm::Report, vlm::StepLog;
+
+BOOST_AUTO_TEST_SUITE(train_progress)
+
+BOOST_AUTO_TEST_CASE(durations) {
+  BOOST_TEST(Progress::duration(0) == "0:00");
+  BOOST_TEST(Progress::duration(59.6) == "1:00");
+  BOOST_TEST(Progress::duration(3725) == "62:05");
+}
+
+BOOST_AUTO_TEST_CASE(a_resumed_log_goes_on_after_the_checkpoint) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/log.jsonl";
+  {
+    StepLog log(path, 0);
+    for (vlm::Index step = 1; step <= 5; ++step) log.add(Report{.step = step, .loss = 1.0 / 3});
+  }
+  {
+    StepLog log(path, 3);
+    log.add(Report{.step = 4, .loss = 0.5});
+  }
+  const std::string text = vlm::read_file(path);
+  std::vector<vlm::Index> steps;
+  std::vector<double> losses;
+  for (std::size_t start = 0; start < text.size(); start = text.find('\n', start) + 1) {
+    const vlm::Json line = vlm::parse_json(text.substr(start, text.find('\n', start) - start), path);
+    steps.push_back(line.at("step").integer());
+    losses.push_back(line.at("loss").number());
+  }
+  BOOST_TEST(steps == (std::vector<vlm::Index>{1, 2, 3, 4}), boost::test_tools::per_element());
+  BOOST_TEST(losses == (std::vector<double>{1.0 / 3, 1.0 / 3, 1.0 / 3, 0.5}),
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_line_that_was_cut_short_is_dropped) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/log.jsonl";
+  vlm::write_file_atomically(path, "{\"step\":1}\n{\"step\":2,\"lo");
+  {
+    StepLog log(path, 9);
+  }
+  BOOST_TEST(vlm::read_file(path) == "{\"step\":1}\n");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,48 @@
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <string>
+
+#include <vlm/train/recipe.hpp>
+
+using vlm::Recipe;
+
+namespace {
+
+Recipe fine() { return {.start = "start", .data = {{"data.jsonl"}}, .out = "out"}; }
+
+std::string complaint(const Recipe& recipe) {
+  try {
+    vlm::check_recipe(recipe);
+  } catch (const vlm::ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(train_recipe)
+
+BOOST_AUTO_TEST_CASE(a_fine_recipe_passes) { BOOST_TEST(complaint(fine()) == ""); }
+
+BOOST_AUTO_TEST_CASE(the_first_bad_setting_is_named) {
+  Recipe recipe = fine();
+  recipe.steps = 0;
+  BOOST_TEST(complaint(recipe) ==
+             "vlm::ConfigError [recipe]\n  setting   steps\n  expected  1 or more\n  got       0");
+  recipe = fine();
+  recipe.learning_rate = -1;
+  BOOST_TEST(complaint(recipe).find("learning_rate") != std::string::npos);
+  recipe = fine();
+  recipe.data.clear();
+  BOOST_TEST(complaint(recipe).find("setting   data") != std::string::npos);
+  recipe = fine();
+  recipe.out = "";
+  BOOST_TEST(complaint(recipe).find("setting   out") != std::string::npos);
+  recipe = fine();
+  recipe.learning_rate = std::nan("");
+  BOOST_TEST(complaint(recipe).find("learning_rate") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

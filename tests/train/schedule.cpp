@@ -1,0 +1,24 @@
+#include <boost/test/unit_test.hpp>
+
+#include <vlm/train/schedule.hpp>
+
+BOOST_AUTO_TEST_SUITE(train_schedule)
+
+// Steps 1000, warm-up 30, peak 1e-5, end 0.
+BOOST_AUTO_TEST_CASE(cosine_worked_numbers) {
+  const vlm::CosineSchedule rate{.peak = 1e-5, .end = 0, .warm_up = 30, .steps = 1000};
+  BOOST_TEST(rate(15) == 5e-6, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(rate(30) == 1e-5, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(rate(500) == 5.242811e-6, boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(rate(999) == 2.6224e-11, boost::test_tools::tolerance(1e-4));
+  BOOST_TEST(rate(1000) == 0.0);
+  BOOST_TEST(rate(1001) == 0.0);
+}
+
+BOOST_AUTO_TEST_CASE(ends_at_the_end_rate_and_starts_at_once_without_warm_up) {
+  const vlm::CosineSchedule rate{.peak = 1, .end = 0.25, .warm_up = 0, .steps = 10};
+  BOOST_TEST(rate(0) == 1.0);
+  BOOST_TEST(rate(10) == 0.25, boost::test_tools::tolerance(1e-12));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
