@@ -24,4 +24,6 @@ function(vlm_add_program source folder)
   add_executable(${name} "${source}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/${folder}")
   target_link_libraries(${name} PRIVATE vlm_program)
+  # The time goes into the kernels, which are compiled at full optimisation.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
 endfunction()

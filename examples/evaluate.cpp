@@ -122,10 +122,10 @@ int main(int count, char** arguments) {
   app.add_option("TASK", options.task, "conversations, one JSON object a line")->required();
   app.add_option("--batch", options.batch, "prompts answered at once")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 65536));
   app.add_option("--max-tokens", options.max_tokens, "longest answer")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1 << 20));
   app.add_option("--limit", options.limit, "answer the first lines only; 0: all")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

@@ -92,6 +92,6 @@ int main(int argument_count, char** arguments) {
   Index count = 10;
   app.add_option("FOLDER", folder, "the model")->required();
   app.add_option("TASK", task, "conversations, one JSON object a line")->required();
-  app.add_option("--count", count, "lines to answer")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--count", count, "lines to answer")->capture_default_str()->check(CLI::Range(1, 1000));
   return example::run(app, argument_count, arguments, [&] { return show_answers(folder, task, count); });
 }

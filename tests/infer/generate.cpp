@@ -11,6 +11,7 @@
 #include <vlm/infer/generate.hpp>
 
 #include "model/golden.hpp"
+#include "temporary_folder.hpp"
 
 namespace {
 std::atomic<std::size_t> allocations{0};
@@ -337,11 +338,9 @@ BOOST_AUTO_TEST_CASE(decoded_tokens_allocate_nothing) {
 }
 
 BOOST_FIXTURE_TEST_CASE(frozen_and_trained_types_answer_alike, Small) {
-  const std::string folder = "/tmp/vlm_test_generate." + std::to_string(std::rand());
-  BOOST_REQUIRE(std::system(("mkdir -p " + folder).c_str()) == 0);
-  net.save(folder);
-  const auto frozen = Model<One, Cpu>::load(folder);
-  BOOST_REQUIRE(std::system(("rm -r " + folder).c_str()) == 0);
+  const TemporaryFolder folder;
+  net.save(folder.path);
+  const auto frozen = Model<One, Cpu>::load(folder.path);
   const auto expected = Generator(net, 1).answer(prompts, {.max_tokens = 8});
   BOOST_TEST((Generator(frozen, 1).answer(prompts, {.max_tokens = 8}) == expected));
 }

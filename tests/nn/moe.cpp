@@ -48,8 +48,8 @@ Routing route(const Probe& probe, const MoeSizes& n, std::size_t row) {
   for (double& p : r.probabilities) p /= sum;
   r.chosen.resize(experts);
   std::iota(r.chosen.begin(), r.chosen.end(), 0u);
-  std::stable_sort(r.chosen.begin(), r.chosen.end(),
-                   [&](std::size_t a, std::size_t b) { return r.probabilities[a] > r.probabilities[b]; });
+  std::sort(r.chosen.begin(), r.chosen.end(),
+            [&](std::size_t a, std::size_t b) { return r.probabilities[a] > r.probabilities[b]; });
   r.chosen.resize(static_cast<std::size_t>(n.chosen));
   return r;
 }

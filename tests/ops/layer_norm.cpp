@@ -15,8 +15,8 @@ struct Sizes {
   double offset = 0;  // far from zero, where mean(x^2) - mean^2 would fail
 };
 
-const std::vector<Sizes> all_sizes = {{0, 8},    {1, 5},   {1, 64},   {3, 7},        {17, 33},
-                                      {37, 128}, {70, 72}, {9, 1001}, {33, 48, 100}, {130, 40, -3}};
+const std::vector<Sizes> all_sizes = {{0, 8},   {1, 5},    {1, 64},       {3, 7},        {17, 33}, {37, 128},
+                                      {70, 72}, {9, 1001}, {33, 48, 100}, {130, 40, -3}, {401, 9}};
 
 void fill(const Sizes& s, Draw& draw, Tensors& t) {
   Table x = draw.normal(s.rows, s.features);

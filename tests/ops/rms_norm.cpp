@@ -16,7 +16,7 @@ struct Sizes {
 
 const std::vector<Sizes> all_sizes = {{0, 8, 8},       {1, 5, 5},    {1, 64, 64},   {3, 7, 7},
                                       {5, 96, 24},     {17, 33, 33}, {37, 128, 64}, {70, 216, 72},
-                                      {9, 1000, 1000}, {130, 40, 8}};
+                                      {9, 1000, 1000}, {130, 40, 8}, {401, 16, 8}};
 
 void fill(const Sizes& s, Draw& draw, Tensors& t) {
   t.input("x", draw.normal(s.rows, s.features)).by_row();

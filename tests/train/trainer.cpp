@@ -28,7 +28,7 @@ Recipe toy_recipe(const std::string& out) {
   recipe.steps = 30;
   recipe.context = 128;
   recipe.micro_batches = 2;
-  recipe.learning_rate = 3e-3;
+  recipe.learning_rate = 1e-2;
   recipe.warm_up = 3;
   recipe.from_scratch = true;
   recipe.threads = 2;
@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(kill_and_resume_gives_the_same_losses) {
   Trainer<S1>(recipe).run();
   recipe.out = killed.path;
   int kills = 0;
-  for (int delay = 25; !run_and_kill(recipe, std::chrono::milliseconds(delay)); delay += 15) {
+  for (int delay = 40; !run_and_kill(recipe, std::chrono::milliseconds(delay)); delay += 25) {
     ++kills;
     BOOST_REQUIRE(kills < 200);
   }

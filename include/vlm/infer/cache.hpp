@@ -57,7 +57,8 @@ class KeyValueCache {
     lengths_[static_cast<std::size_t>(sequence)] = length;
   }
 
-  // A pass: clear_pass(), then append() for each of its sequences in the order of their rows, then describe().
+  // A pass: clear_pass(), then append() for each of its sequences in the order of their rows, then
+  // describe().
   void clear_pass() {
     pass_cells_.clear();
     pass_begin_.clear();
@@ -67,10 +68,11 @@ class KeyValueCache {
   void append(Index sequence, Index rows) {
     const Index begin = cell(sequence), used = length(sequence);
     if (rows < 0 || rows > capacity(sequence) - used)
-      throw ShapeError("cache-full", {{"at", "sequence " + std::to_string(sequence)},
-                                      {"expected", "at most " + std::to_string(capacity(sequence)) + " rows"},
-                                      {"got", std::to_string(used) + " and " + std::to_string(rows) + " more"},
-                                      {"try", "allot the sequence all the tokens that it may grow to"}});
+      throw ShapeError("cache-full",
+                       {{"at", "sequence " + std::to_string(sequence)},
+                        {"expected", "at most " + std::to_string(capacity(sequence)) + " rows"},
+                        {"got", std::to_string(used) + " and " + std::to_string(rows) + " more"},
+                        {"try", "allot the sequence all the tokens that it may grow to"}});
     for (Index i = used; i < used + rows; ++i) pass_cells_.push_back(static_cast<std::int32_t>(begin + i));
     pass_begin_.push_back(static_cast<std::int32_t>(begin));
     pass_counts_.push_back(static_cast<std::int32_t>(used + rows));

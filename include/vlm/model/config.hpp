@@ -102,18 +102,23 @@ inline void read_rope(const Json& config, TextSizes& n, const std::string& docum
   const Json* scaling = first_of(config, {"rope_scaling", "rope_parameters"});
   const Json& rope = scaling ? *scaling : config;
   const Json* theta = first_of(rope, {"rope_theta"});
-  n.rope_theta = (theta ? *theta : config.at("rope_theta")).number();
+  const Json& base = theta ? *theta : config.at("rope_theta");
+  n.rope_theta = base.number();
+  if (!(n.rope_theta > 0 && n.rope_theta < 1e30))
+    contradiction(document, base.path(), "a positive number", std::to_string(n.rope_theta));
   const Json* kind = first_of(rope, {"rope_type", "type"});
   if (kind && kind->string() != "default" && kind->string() != "mrope")
     contradiction(document, kind->path(), "\"default\" (other kinds are not supported)",
                   '"' + kind->string() + '"');
   const std::vector<Json>& section = rope.at("mrope_section").items();
   Index sum = 0;
+  bool positive = true;
   for (std::size_t axis = 0; axis < section.size() && axis < 3; ++axis) {
     n.rope_section[axis] = section[axis].integer();
-    sum += n.rope_section[axis];
+    positive = positive && n.rope_section[axis] >= 0 && n.rope_section[axis] <= n.head_dim;
+    sum += positive ? n.rope_section[axis] : 0;
   }
-  if (section.size() != 3 || sum != n.head_dim / 2)
+  if (section.size() != 3 || !positive || sum != n.head_dim / 2)
     contradiction(document, rope.at("mrope_section").path(),
                   "three counts that sum to half of head_dim " + std::to_string(n.head_dim),
                   shape_text(n.rope_section) + " of " + std::to_string(section.size()));

@@ -68,10 +68,14 @@ class Model {
     Rows encoded;  // [patches, vision features]
   };
 
-  // Reads an unmodified Hugging Face folder. The configuration must fit the type.
+  // Reads an unmodified Hugging Face folder. The configuration must fit the type. Where the folder stores no
+  // head, the token table serves as one, whatever the flag says: such checkpoints exist.
   static Model load(const std::string& folder) {
-    Model model(ModelConfig::load(folder));
-    model.parts_->store.read(SafetensorsFolder(folder), folder, model.config().tied);
+    ModelConfig config = ModelConfig::load(folder);
+    SafetensorsFolder weights(folder);
+    config.tied = config.tied || !weights.find("lm_head.weight");
+    Model model(config);
+    model.parts_->store.read(std::move(weights), folder, config.tied);
     return model;
   }
   // A new model: parameters drawn from the seed and their names.
@@ -107,12 +111,14 @@ class Model {
     std::vector<float> cosine, sine;      // [tokens, head_dim / 2]
   };
   void fill_rope(std::span<const std::int32_t> positions, RopeTables& tables) const {
-    fill_rope_tables<RopeKind>(positions, parts_->frequencies, config().text.rope_section, tables.cosine, tables.sine);
+    fill_rope_tables<RopeKind>(positions, parts_->frequencies, config().text.rope_section, tables.cosine,
+                               tables.sine);
   }
   // The text stream of a batch without a cache, as training reads it.
   Sequences<Device> text_sequences(const Batch& batch, RopeTables& tables) const {
     tables.positions.clear();
-    for (const auto& axis : batch.axes) tables.positions.insert(tables.positions.end(), axis.begin(), axis.end());
+    for (const auto& axis : batch.axes)
+      tables.positions.insert(tables.positions.end(), axis.begin(), axis.end());
     fill_rope(tables.positions, tables);
     return {.query_offsets = detail::on_device<Device>(batch.offsets),
             .cosine = detail::on_device<Device>(tables.cosine, batch.token_count()),

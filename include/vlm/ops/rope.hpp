@@ -11,7 +11,7 @@ namespace vlm {
 template <class D, class T>
 struct RopeRotate {
   View<T, 2, D> x{};                         // [rows, heads * head_dim], rotated in place
-  View<const float, 2, D> cosine{}, sine{};  // [rows, head_dim / 2]
+  View<const float, 2, D> cosine{}, sine{};  // [rows, head_dim / 2]; empty: no rotation
   bool inverse = false;
 };
 

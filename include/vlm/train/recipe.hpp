@@ -13,28 +13,29 @@
 namespace vlm {
 
 struct Recipe {
-  std::string start;              // folder to start from: config.json, tokenizer.json, weights
-  std::vector<Source> data;       // JSONL files of conversations, each with its weight
-  std::string out;                // checkpoints, log.jsonl, and the finished model in out/model
+  std::string start{};         // folder to start from: config.json, tokenizer.json, weights
+  std::vector<Source> data{};  // JSONL files of conversations, each with its weight
+  std::string out{};           // checkpoints, log.jsonl, and the finished model in out/model
   Index steps = 100;
-  Index context = 0;         // tokens of a packed micro-batch; 0 takes the stage's
-  Index micro_batches = 1;   // packed micro-batches in a step
+  Index context = 0;        // tokens of a packed micro-batch; 0 takes the stage's
+  Index micro_batches = 1;  // packed micro-batches in a step
   double learning_rate = 2e-5, end_rate = 0;
-  Index warm_up = 0;         // steps
-  AdamWSettings adamw;
-  float balance = 1e-3f;     // coefficient of the load-balancing loss; sparse decoders only
+  Index warm_up = 0;  // steps
+  AdamWSettings adamw{};
+  float balance = 1e-3f;  // coefficient of the load-balancing loss; sparse decoders only
   std::uint64_t seed = 1;
-  bool from_scratch = false;      // draw first values from the seed instead of reading weights from `start`
-  Index checkpoint_every = 0;     // steps; 0 for none before the end
-  Index report_every = 10;        // steps between lines of progress
-  int threads = 0;                // 0 for one per processor
-  bool quiet = false;             // no progress on standard error
+  bool from_scratch = false;   // draw first values from the seed instead of reading weights from `start`
+  Index checkpoint_every = 0;  // steps; 0 for none before the end
+  Index report_every = 10;     // steps between lines of progress
+  int threads = 0;             // 0 for one per processor
+  bool quiet = false;          // no progress on standard error
 };
 
 // Throws ConfigError [recipe] that names the first setting that cannot be.
 inline void check_recipe(const Recipe& recipe) {
   const auto need = [](bool fine, const char* setting, const char* expected, std::string got) {
-    if (!fine) throw ConfigError("recipe", {{"setting", setting}, {"expected", expected}, {"got", std::move(got)}});
+    if (!fine)
+      throw ConfigError("recipe", {{"setting", setting}, {"expected", expected}, {"got", std::move(got)}});
   };
   need(!recipe.start.empty(), "start", "a model folder", "nothing");
   need(!recipe.data.empty(), "data", "at least one JSONL file", "none");
@@ -45,7 +46,8 @@ inline void check_recipe(const Recipe& recipe) {
   need(recipe.learning_rate > 0, "learning_rate", "a positive rate", std::to_string(recipe.learning_rate));
   need(recipe.end_rate >= 0, "end_rate", "0 or more", std::to_string(recipe.end_rate));
   need(recipe.warm_up >= 0, "warm_up", "0 or more steps", std::to_string(recipe.warm_up));
-  need(recipe.checkpoint_every >= 0, "checkpoint_every", "0 or more steps", std::to_string(recipe.checkpoint_every));
+  need(recipe.checkpoint_every >= 0, "checkpoint_every", "0 or more steps",
+       std::to_string(recipe.checkpoint_every));
   need(recipe.report_every > 0, "report_every", "1 or more steps", std::to_string(recipe.report_every));
 }
 

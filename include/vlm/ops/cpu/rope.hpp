@@ -39,7 +39,9 @@ namespace vlm {
 
 template <class T>
 void compute(Queue<Cpu>& queue, const RopeRotate<Cpu, T>& op, Scratch) {
-  const Index half = op.cosine.extent[1], heads = op.x.extent[1] / (2 * half);
+  const Index half = op.cosine.extent[1];
+  if (half == 0) return;
+  const Index heads = op.x.extent[1] / (2 * half);
   cpu::parallel_rows(queue, op.x.rows(), op.x.extent[1], [&](Index first, Index rows) {
     for (Index i = first; i < first + rows; ++i)
       cpu::dispatch<cpu::RopeKernel>(queue.level(), op.x.row(i), op.cosine.row(i), op.sine.row(i), half,
