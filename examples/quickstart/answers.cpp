@@ -75,8 +75,8 @@ int show_answers(const std::string& folder, const std::string& task, Index count
   const vlm::GenerateSettings settings{.max_tokens = 64,
                                        .stop_tokens = {tokenizer.id_of("<|im_end|>").value()},
                                        .vocabulary = static_cast<Index>(tokenizer.vocabulary_size())};
-  const auto answers =
-      vlm::with_model(folder, [&](const auto& net) { return vlm::Generator(net).answer(prompts, settings); });
+  const auto net = vlm::Model<vlm::Qwen3VL, vlm::Cpu>::load(folder);
+  const auto answers = vlm::Generator(net).answer(prompts, settings);
   std::vector<show::Shown> pictures;
   for (std::size_t i = 0; i < answers.size(); ++i)
     pictures.push_back(shown(conversations[i], tokenizer.decode(answers[i], vlm::SpecialTokens::Skip)));

@@ -240,7 +240,7 @@ void check(const Description<Sizes>& d) {
     detail::Case c{.text = d.name, .tolerance = d.tolerance, .gradients = d.gradients, .cut = d.cut};
     Draw draw(seed++);
     d.tensors(sizes, draw, c.tensors);
-    c.text += ":" + c.tensors.text();
+    c.text += c.tensors.text();
     c.run = [&](Runtime<Cpu>& runtime, const Memory& memory) { d.run(runtime, sizes, memory); };
     c.reference = [&](Tensors& tensors) { d.reference(sizes, tensors); };
     c.objective = [&](const Tensors& tensors) { return d.objective(sizes, tensors); };

@@ -84,11 +84,14 @@ class Tensors {
       tensor.values[i] = tensor.role == Role::Added ? tensor.values[i] + table[i] : table[i];
   }
 
+  // Names and extents.
   std::string text() const {
     std::string text;
-    for (const Tensor& t : all)
-      text +=
-          " " + t.name + " [" + std::to_string(t.values.rows) + ", " + std::to_string(t.values.columns) + "]";
+    for (const Tensor& t : all) {
+      text += ' ';
+      text += t.name;
+      text += shape_text(Shape<2>{{t.values.rows, t.values.columns}});
+    }
     return text;
   }
 

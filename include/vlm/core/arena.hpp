@@ -83,7 +83,7 @@ class Arena {
     }
   }
 
-  Buffer<Device> buffer_;
+  Buffer<Device> buffer_{alignment};  // never null, so that views of no rows are not taken for unwanted ones
   std::size_t bottom_ = 0, top_ = 0, peak_ = 0;
   bool measuring_ = false;
 };
