@@ -14,7 +14,7 @@ case "${1:-}" in
   *) echo "tests/run.sh: unknown option '$1'; try --help" >&2; exit 2 ;;
 esac
 
-needed=(g++ cmake ninja-build python3 nlohmann-json3-dev libboost-test-dev)
+needed=(g++ cmake ninja-build python3 nlohmann-json3-dev libboost-test-dev libcli11-dev)
 wanted=(ccache clang-19 clang-format-19)  # the checks that use them skip themselves where they are missing
 [ $all = yes ] && wanted+=(clang-tidy-19)
 

@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(measuring_computes_nothing_and_reserves_what_is_needed) {
   };
   BOOST_TEST(runtime.measure(pass) == 256u + 1024u);
   BOOST_TEST(calls == 0);
-  BOOST_TEST(runtime.reserved_bytes() == 0u);
+  BOOST_TEST(runtime.reserved_bytes() == 64u);  // so that rows of nothing are not null
   runtime.plan(pass);
   BOOST_TEST(runtime.reserved_bytes() == 256u + 1024u);
   pass();

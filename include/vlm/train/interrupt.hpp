@@ -1,4 +1,5 @@
-// Ctrl-C as a request: while an Interrupt lives, SIGINT and SIGTERM only set a flag that the training loop reads.
+// Ctrl-C as a request: while an Interrupt lives, SIGINT and SIGTERM only set a flag that the training loop
+// reads.
 #pragma once
 
 #include <csignal>
@@ -9,7 +10,7 @@ class Interrupt {
  public:
   Interrupt() {
     flag() = 0;
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = [](int) { flag() = 1; };
     sigaction(SIGINT, &action, &interrupt_);
     sigaction(SIGTERM, &action, &terminate_);
@@ -27,7 +28,7 @@ class Interrupt {
     static volatile std::sig_atomic_t value = 0;
     return value;
   }
-  struct sigaction interrupt_ {}, terminate_ {};
+  struct sigaction interrupt_{}, terminate_{};
 };
 
 }  // namespace vlm

@@ -35,10 +35,11 @@ class Progress {
     mean_ += (report.loss - mean_) / static_cast<double>(std::min<Index>(shown_, every_));
     if (quiet_ || (report.step % every_ != 0 && report.step != steps_)) return;
     const double left = seconds_ / static_cast<double>(shown_) * static_cast<double>(steps_ - report.step);
-    std::fprintf(stderr, "%s%s %lld/%lld  loss %.4f  rate %.2e  norm %.2f  %.0f tokens/s  %s left%s", terminal_ ? "\r\033[K" : "",
-                 stage_.c_str(), static_cast<long long>(report.step), static_cast<long long>(steps_), mean_,
-                 report.learning_rate, report.gradient_norm, static_cast<double>(tokens_) / std::max(seconds_, 1e-9),
-                 duration(left).c_str(), terminal_ && report.step != steps_ ? "" : "\n");
+    std::fprintf(stderr, "%s%s %lld/%lld  loss %.4f  rate %.2e  norm %.2f  %.0f tokens/s  %s left%s",
+                 terminal_ ? "\r\033[K" : "", stage_.c_str(), static_cast<long long>(report.step),
+                 static_cast<long long>(steps_), mean_, report.learning_rate, report.gradient_norm,
+                 static_cast<double>(tokens_) / std::max(seconds_, 1e-9), duration(left).c_str(),
+                 terminal_ && report.step != steps_ ? "" : "\n");
     std::fflush(stderr);
   }
 
@@ -85,9 +86,11 @@ class StepLog {
         file_,
         "{\"step\":%lld,\"loss\":%.17g,\"balance\":%.9g,\"gradient_norm\":%.9g,\"learning_rate\":%.9g,"
         "\"tokens\":%lld,\"supervised\":%lld,\"seconds\":%.6f}\n",
-        static_cast<long long>(report.step), report.loss, report.balance, report.gradient_norm, report.learning_rate,
-        static_cast<long long>(report.tokens), static_cast<long long>(report.supervised), report.seconds);
-    if (written < 0 || std::fflush(file_) != 0) detail::throw_file_error("file-write", path_, "room for the log");
+        static_cast<long long>(report.step), report.loss, report.balance, report.gradient_norm,
+        report.learning_rate, static_cast<long long>(report.tokens),
+        static_cast<long long>(report.supervised), report.seconds);
+    if (written < 0 || std::fflush(file_) != 0)
+      detail::throw_file_error("file-write", path_, "room for the log");
   }
 
  private:

@@ -1,5 +1,6 @@
-// Trainer<Stage>: runs a stage. `step()` is one update and public, so that a loop of one's own is a `while`; `run()`
-// goes on to the last step with progress, checkpoints and a clean end on ctrl-C, and resumes what it finds in `out`.
+// Trainer<Stage>: runs a stage. `step()` is one update and public, so that a loop of one's own is a `while`;
+// `run()` goes on to the last step with progress, checkpoints and a clean end on ctrl-C, and resumes what it
+// finds in `out`.
 #pragma once
 
 #include <algorithm>
@@ -58,7 +59,8 @@ class Trainer {
   const Recipe& recipe() const { return recipe_; }
   Index steps_done() const { return step_; }
 
-  // One update from the next micro-batches. The loss's divisor counts the supervised tokens of the whole step.
+  // One update from the next micro-batches. The loss's divisor counts the supervised tokens of the whole
+  // step.
   Report step() {
     const auto start = std::chrono::steady_clock::now();
     loader_.next_step(batches_, S::LossKind::power);
@@ -79,7 +81,8 @@ class Trainer {
     if (!std::isfinite(loss) || !std::isfinite(report.gradient_norm))
       throw DataError("diverged", {{"at", "step " + std::to_string(step_ + 1)},
                                    {"expected", "a finite loss and gradient"},
-                                   {"got", "loss " + std::to_string(loss) + ", gradient norm " + std::to_string(report.gradient_norm)},
+                                   {"got", "loss " + std::to_string(loss) + ", gradient norm " +
+                                               std::to_string(report.gradient_norm)},
                                    {"try", "a smaller learning rate; the last checkpoint is whole"}});
     optimizer_.update(runtime_, step_ + 1, report.learning_rate, report.gradient_norm);
     ++step_;
@@ -97,7 +100,8 @@ class Trainer {
       log.add(report);
       progress.show(report);
       const bool stop = interrupt.requested();
-      if (step_ < recipe_.steps && (stop || (recipe_.checkpoint_every > 0 && step_ % recipe_.checkpoint_every == 0)))
+      if (step_ < recipe_.steps &&
+          (stop || (recipe_.checkpoint_every > 0 && step_ % recipe_.checkpoint_every == 0)))
         save_checkpoint();
       if (stop && step_ < recipe_.steps) return RunEnd::Interrupted;
     }
@@ -128,7 +132,8 @@ class Trainer {
   }
   Net first_network() const {
     if (resumed_) return Net::load(folder_.path(*resumed_));
-    return recipe_.from_scratch ? Net::make(ModelConfig::load(recipe_.start), recipe_.seed) : Net::load(recipe_.start);
+    return recipe_.from_scratch ? Net::make(ModelConfig::load(recipe_.start), recipe_.seed)
+                                : Net::load(recipe_.start);
   }
   LoaderSettings loader_settings() const {
     return {.context = recipe_.context > 0 ? recipe_.context : S::context,
@@ -156,17 +161,21 @@ class Trainer {
     std::size_t tokens = 0, samples = 0, patches = 0, segments = 0, places = 0, rows = 0;
 
     static BatchSizes of(const Batch& batch) {
-      return {batch.tokens.size(),         batch.offsets.size(),       static_cast<std::size_t>(batch.patch_count()),
-              batch.tables.offsets.size(), batch.visual_places.size(), batch.rows.size()};
+      return {batch.tokens.size(),
+              batch.offsets.size(),
+              static_cast<std::size_t>(batch.patch_count()),
+              batch.tables.offsets.size(),
+              batch.visual_places.size(),
+              batch.rows.size()};
     }
     bool covers(const BatchSizes& other) const {
       return tokens >= other.tokens && samples >= other.samples && patches >= other.patches &&
              segments >= other.segments && places >= other.places && rows >= other.rows;
     }
     BatchSizes merged(const BatchSizes& other) const {
-      return {std::max(tokens, other.tokens),     std::max(samples, other.samples),
-              std::max(patches, other.patches),   std::max(segments, other.segments),
-              std::max(places, other.places),     std::max(rows, other.rows)};
+      return {std::max(tokens, other.tokens),   std::max(samples, other.samples),
+              std::max(patches, other.patches), std::max(segments, other.segments),
+              std::max(places, other.places),   std::max(rows, other.rows)};
     }
   };
 
@@ -175,7 +184,8 @@ class Trainer {
     const BatchSizes sizes = BatchSizes::of(batch);
     if (planned_.covers(sizes)) return;
     planned_ = planned_.merged(sizes);
-    for (std::size_t* size : {&planned_.samples, &planned_.patches, &planned_.segments, &planned_.places, &planned_.rows})
+    for (std::size_t* size :
+         {&planned_.samples, &planned_.patches, &planned_.segments, &planned_.places, &planned_.rows})
       *size += *size / 4;
     planned_.tokens = std::max(planned_.tokens, static_cast<std::size_t>(loader_settings().context));
     Batch bound;
@@ -197,7 +207,8 @@ class Trainer {
     Sequences<Device> text;
     if (!runtime_.measuring()) text = net_.text_sequences(batch, tables_);
     text.query_offsets = detail::on_device<Device>(batch.offsets);
-    runtime_.balance() = {.coefficient = Spec::sparse ? recipe_.balance : 0.0f, .loss = {&balance, Shape<1>{{1}}}};
+    runtime_.balance() = {.coefficient = Spec::sparse ? recipe_.balance : 0.0f,
+                          .loss = {&balance, Shape<1>{{1}}}};
     const Index rows = static_cast<Index>(batch.rows.size()), features = net_.features();
     const Floats hidden = runtime_.template keep<float>(batch.token_count(), features);
     const Floats picked = runtime_.template keep<float>(rows, features);
@@ -207,14 +218,16 @@ class Trainer {
     runtime_.run(TakeRows<Device, float>{.into = picked, .at = at, .from = hidden});
     const Floats dpicked = runtime_.template scratch<float>(rows, features);
     const Floats dhidden = runtime_.template scratch<float>(batch.token_count(), features);
-    run_language_loss(runtime_, LanguageLoss<Device, float>{.hidden = picked,
-                                                            .targets = detail::on_device<Device>(batch.targets),
-                                                            .weights = detail::on_device<Device>(batch.weights),
-                                                            .output = net_.head(),
-                                                            .loss = {&loss, Shape<1>{{1}}},
-                                                            .dhidden = dpicked,
-                                                            .doutput = net_.head_gradient()});
-    if (!runtime_.measuring()) std::memset(dhidden.data, 0, static_cast<std::size_t>(dhidden.count()) * sizeof(float));
+    run_language_loss(runtime_,
+                      LanguageLoss<Device, float>{.hidden = picked,
+                                                  .targets = detail::on_device<Device>(batch.targets),
+                                                  .weights = detail::on_device<Device>(batch.weights),
+                                                  .output = net_.head(),
+                                                  .loss = {&loss, Shape<1>{{1}}},
+                                                  .dhidden = dpicked,
+                                                  .doutput = net_.head_gradient()});
+    if (!runtime_.measuring())
+      std::memset(dhidden.data, 0, static_cast<std::size_t>(dhidden.count()) * sizeof(float));
     runtime_.run(PlaceRows<Device, float>{.into = dhidden, .at = at, .from = dpicked});
     net_.backward(runtime_, batch, text, saved, dhidden);
   }

@@ -46,43 +46,27 @@ struct LayerNormForwardKernel {
   }
 };
 
-// With n = (x - mean) rstd and g = w dy:  dx = rstd (g - mean(g) - n mean(g n));  dweight += dy n;  dbias +=
-// dy
-struct LayerNormBackwardKernel {
+// With n = (x - mean) rstd and g = w dy:  dx = rstd (g - mean(g) - n mean(g n))
+struct LayerNormInputKernel {
   template <int W>
   VLM_INLINE static void run(const float* dy, const float* x, const float* weight, const float* statistics,
-                             float* dx, float* dweight, float* dbias, Index count) {
+                             float* dx, Index count) {
     const float mean = statistics[0], factor = statistics[1];
     Floats<W> sum{}, sum_normal{}, d, value, scale;
     Index i = 0;
     for (; i + W <= count; i += W) {
       load<W>(d, dy + i);
       load<W>(value, x + i);
-      value = (value - mean) * factor;
-      if (dweight) {
-        load<W>(scale, dweight + i);
-        scale += d * value;
-        store<W>(dweight + i, scale);
-        load<W>(scale, dbias + i);
-        scale += d;
-        store<W>(dbias + i, scale);
-      }
       load<W>(scale, weight + i);
       d *= scale;
       sum += d;
-      sum_normal += d * value;
+      sum_normal += d * ((value - mean) * factor);
     }
     float total = sum_of<W>(sum), total_normal = sum_of<W>(sum_normal);
     for (; i < count; ++i) {
-      const float normal = (x[i] - mean) * factor;
-      if (dweight) {
-        dweight[i] += dy[i] * normal;
-        dbias[i] += dy[i];
-      }
       total += dy[i] * weight[i];
-      total_normal += dy[i] * weight[i] * normal;
+      total_normal += dy[i] * weight[i] * ((x[i] - mean) * factor);
     }
-    if (!dx) return;
     total /= static_cast<float>(count);
     total_normal /= static_cast<float>(count);
     for (i = 0; i + W <= count; i += W) {
@@ -94,6 +78,20 @@ struct LayerNormBackwardKernel {
     }
     for (; i < count; ++i)
       dx[i] = factor * (dy[i] * weight[i] - total - (x[i] - mean) * factor * total_normal);
+  }
+};
+
+// dweight += dy n;  dbias += dy. A kernel of its own, so that dx has the same bits whether or not the norm
+// trains.
+struct LayerNormWeightKernel {
+  template <int W>
+  VLM_INLINE static void run(const float* dy, const float* x, const float* statistics, float* dweight,
+                             float* dbias, Index count) {
+    const float mean = statistics[0], factor = statistics[1];
+    for (Index i = 0; i < count; ++i) {
+      dweight[i] += dy[i] * ((x[i] - mean) * factor);
+      dbias[i] += dy[i];
+    }
   }
 };
 
@@ -127,10 +125,14 @@ void compute(Queue<Cpu>& queue, const LayerNormBackward<Cpu, T>& op, Scratch scr
   queue.parallel(parts, [&](Index part, int) {
     const Index end = std::min(op.x.rows(), (part + 1) * per_part);
     float* own = sums ? sums + 2 * part * count : nullptr;
-    for (Index i = part * per_part; i < end; ++i)
-      cpu::dispatch<cpu::LayerNormBackwardKernel>(queue.level(), op.dy.row(i), op.x.row(i), op.weight.data,
-                                                  op.statistics.row(i), op.dx ? op.dx.row(i) : nullptr, own,
-                                                  own ? own + count : nullptr, count);
+    for (Index i = part * per_part; i < end; ++i) {
+      if (own)  // first: dx may be dy itself
+        cpu::dispatch<cpu::LayerNormWeightKernel>(queue.level(), op.dy.row(i), op.x.row(i),
+                                                  op.statistics.row(i), own, own + count, count);
+      if (op.dx)
+        cpu::dispatch<cpu::LayerNormInputKernel>(queue.level(), op.dy.row(i), op.x.row(i), op.weight.data,
+                                                 op.statistics.row(i), op.dx.row(i), count);
+    }
   });
   for (Index part = 0; sums && part < parts; ++part)
     for (Index j = 0; j < count; ++j) {

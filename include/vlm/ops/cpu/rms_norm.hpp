@@ -36,12 +36,12 @@ struct RmsNormForwardKernel {
   }
 };
 
-// dx = rstd * (w dy) - x * rstd^3 / n * sum(w dy x);  dweight += dy x rstd
-struct RmsNormBackwardKernel {
+// dx = rstd * (w dy) - x * rstd^3 / n * sum(w dy x)
+struct RmsNormInputKernel {
   template <int W>
   VLM_INLINE static void run(const float* dy, const float* x, const float* weight, const float* rstd,
-                             float* dx, float* dweight, Index count, Index groups) {
-    for (Index group = 0; group < groups; ++group, x += count, dy += count) {
+                             float* dx, Index count, Index groups) {
+    for (Index group = 0; group < groups; ++group, x += count, dy += count, dx += count) {
       Floats<W> sum{}, d, value, scale;
       const float factor = rstd[group];
       Index i = 0;
@@ -50,18 +50,9 @@ struct RmsNormBackwardKernel {
         load<W>(value, x + i);
         load<W>(scale, weight + i);
         sum += d * scale * value;
-        if (dweight) {
-          load<W>(scale, dweight + i);
-          scale += d * value * factor;
-          store<W>(dweight + i, scale);
-        }
       }
       float total = sum_of<W>(sum);
-      for (; i < count; ++i) {
-        total += dy[i] * weight[i] * x[i];
-        if (dweight) dweight[i] += dy[i] * x[i] * factor;
-      }
-      if (!dx) continue;
+      for (; i < count; ++i) total += dy[i] * weight[i] * x[i];
       const float slope = total * factor * factor * factor / static_cast<float>(count);
       for (i = 0; i + W <= count; i += W) {
         load<W>(d, dy + i);
@@ -71,7 +62,18 @@ struct RmsNormBackwardKernel {
         store<W>(dx + i, d);
       }
       for (; i < count; ++i) dx[i] = dy[i] * weight[i] * factor - x[i] * slope;
-      dx += count;
+    }
+  }
+};
+
+// dweight += dy x rstd. A kernel of its own, so that dx has the same bits whether or not the weight trains.
+struct RmsNormWeightKernel {
+  template <int W>
+  VLM_INLINE static void run(const float* dy, const float* x, const float* rstd, float* dweight, Index count,
+                             Index groups) {
+    for (Index group = 0; group < groups; ++group, x += count, dy += count) {
+      const float factor = rstd[group];
+      for (Index i = 0; i < count; ++i) dweight[i] += dy[i] * x[i] * factor;
     }
   }
 };
@@ -104,10 +106,14 @@ void compute(Queue<Cpu>& queue, const RmsNormBackward<Cpu, T>& op, Scratch scrat
   if (sums) std::memset(sums, 0, scratch_bytes(queue, op));
   queue.parallel(parts, [&](Index part, int) {
     const Index end = std::min(op.x.rows(), (part + 1) * per_part);
-    for (Index i = part * per_part; i < end; ++i)
-      cpu::dispatch<cpu::RmsNormBackwardKernel>(queue.level(), op.dy.row(i), op.x.row(i), op.weight.data,
-                                                op.rstd.row(i), op.dx ? op.dx.row(i) : nullptr,
-                                                sums ? sums + part * count : nullptr, count, groups);
+    for (Index i = part * per_part; i < end; ++i) {
+      if (sums)  // first: dx may be dy itself
+        cpu::dispatch<cpu::RmsNormWeightKernel>(queue.level(), op.dy.row(i), op.x.row(i), op.rstd.row(i),
+                                                sums + part * count, count, groups);
+      if (op.dx)
+        cpu::dispatch<cpu::RmsNormInputKernel>(queue.level(), op.dy.row(i), op.x.row(i), op.weight.data,
+                                               op.rstd.row(i), op.dx.row(i), count, groups);
+    }
   });
   for (Index part = 0; sums && part < parts; ++part)
     for (Index j = 0; j < count; ++j) op.dweight(j) += sums[part * count + j];

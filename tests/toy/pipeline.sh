@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# pipeline.sh TOY PROGRAMS: trains on the toy conversations through all stages and expects the model to know them.
+set -euo pipefail
+toy=$1 programs=$2
+rm -rf pipeline
+mkdir pipeline
+cd pipeline
+options=(--context 256 --learning-rate 1e-2 --warm-up 5 --report-every 50)
+"$programs/train" text-warm-up "$toy/start" warm-up "$toy/data.jsonl" --from-scratch --steps 20 "${options[@]}"
+"$programs/train" S0 warm-up/model S0 "$toy/data.jsonl" --steps 20 "${options[@]}"
+"$programs/train" S1 S0/model S1 "$toy/data.jsonl" --steps 100 "${options[@]}"
+"$programs/train" SFT S1/model SFT "$toy/data.jsonl" --steps 50 "${options[@]}"
+"$programs/evaluate" SFT/model "$toy/data.jsonl" --max-tokens 16 --require 0.75 --json score.json --answers answers.jsonl
+"$programs/answers" SFT/model "$toy/data.jsonl" --count 2 > shown.txt
+[ "$(wc -l < answers.jsonl)" = "$(wc -l < "$toy/data.jsonl")" ]
+grep -q '"exact_match"' score.json
+[ -s shown.txt ]
+# Wrong input: one error, exit status 2.
+status=0
+"$programs/evaluate" nowhere "$toy/data.jsonl" 2> error.txt || status=$?
+[ $status = 2 ] && grep -q 'nowhere' error.txt
+status=0
+"$programs/evaluate" SFT/model "$toy/data.jsonl" --require 1 --limit 12 --max-tokens 1 > /dev/null || status=$?
+[ $status = 1 ]
