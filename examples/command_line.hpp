@@ -1,5 +1,5 @@
-// What every example does around its work: read arguments, print errors, exit with 0, or 2 for wrong use or
-// input.
+// What every example does around its work: read arguments, print errors. Exit status: 0 done, 1 a check failed,
+// 2 wrong use or input, 130 stopped by ctrl-C with everything saved.
 #pragma once
 
 #include <CLI/CLI.hpp>

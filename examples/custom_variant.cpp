@@ -1,6 +1,6 @@
 // custom_variant START DATA OUT: a model that nobody ships, one DeepStack tap and a sparse decoder, trained
-// from nothing. START holds the config.json of a dense model, whose sizes it takes over. test: custom_variant
-// {toy}/start {toy}/data.jsonl out --steps 5
+// from nothing. START holds the config.json of a dense model, whose sizes it takes over.
+// test: custom_variant {toy}/start {toy}/data.jsonl out --steps 5
 #include <vlm/vlm.hpp>
 
 #include "command_line.hpp"
@@ -33,7 +33,7 @@ int main(int count, char** arguments) {
       ->required();
   app.add_option("DATA", recipe.data[0].path, "JSONL file of conversations")->required();
   app.add_option("OUT", recipe.out, "folder for results")->required();
-  app.add_option("--steps", recipe.steps)->capture_default_str();
+  app.add_option("--steps", recipe.steps, "updates")->capture_default_str();
   return example::run(app, count, arguments, [&] {
     recipe.start = recipe.out + "/start";
     write_variant(start, recipe.start);

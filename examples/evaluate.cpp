@@ -1,6 +1,6 @@
-// evaluate FOLDER TASK.jsonl: free greedy answers to the prompts of a task, compared with the answers that
-// stand in it. A line holds messages; what an assistant says after the last user message is the expected
-// answer.
+// evaluate FOLDER TASK.jsonl: free greedy answers to the prompts of a task, compared with the
+// answers that stand in it. A line holds messages; what an assistant says after the last user
+// message is the expected answer.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # From a bare Debian 12 to a vision-language model that was trained on this machine's processor: installs what is
 # missing, builds, composes conversations from real photographs, trains through all stages, and asks about new ones.
-#   examples/quickstart.sh           about a quarter of an hour on two cores
-#   examples/quickstart.sh --long    more of every stage, for better answers
+#   examples/quickstart.sh           every stage in short, for two cores
+#   examples/quickstart.sh --long    four times the steps, for better answers
 #   examples/quickstart.sh --help
 # Results are in runs/quickstart/: scores.json and the finished model in model/. Ctrl-C saves; the same command goes on.
 set -euo pipefail
@@ -54,7 +54,7 @@ build_programs() {
 }
 
 compose_data() {
-  [ -e "$run/start/config.json" ] && return
+  [ -e "$run/start/preprocessor_config.json" ] && return  # the last file that is written below
   echo "== composing conversations from $photographs"
   local name
   mkdir -p "$run/idx"
@@ -75,9 +75,27 @@ loss_fell() {
     exit !(last < first) }'
 }
 
-# stage NAME START DATA SECONDS_FILE options...: trains, checks the loss, scores on held-out photographs.
+# A run keeps its length: stages that are done are not trained again.
+check_scale() {
+  local before
+  mkdir -p "$run"
+  before=$(cat "$run/scale" 2> /dev/null || echo "$scale")
+  if [ "$before" != "$scale" ]; then
+    echo "quickstart: $run holds a run of the other length; go on with that, or remove $run first" >&2
+    exit 2
+  fi
+  echo "$scale" > "$run/scale"
+}
+
+# What exact match `evaluate` prints for a task of the finished stage NAME.
+score_of() {
+  "$programs/evaluate" "$run/$1/model" "$run/data/$2.jsonl" --limit "$3" --max-tokens 16 | tee /dev/stderr |
+    sed -n 's/^exact match \([0-9.]*\).*/\1/p'
+}
+
+# stage NAME START DATA options...: trains, checks the loss, scores on held-out photographs.
 stage() {
-  local name=$1 start=$2 data=$3 began=$SECONDS score limit=1000
+  local name=$1 start=$2 data=$3 began=$SECONDS pairs limit=1000 seconds
   shift 3
   echo "== $name"
   if [ ! -e "$run/$name/model/config.json" ]; then
@@ -85,20 +103,29 @@ stage() {
   fi
   loss_fell "$run/$name/log.jsonl" || { echo "quickstart: the loss of $name did not fall" >&2; exit 1; }
   [ "$name" = SFT ] && limit=10000
-  score=$("$programs/evaluate" "$run/$name/model" "$run/data/test.jsonl" --limit $limit | tee /dev/stderr |
-    sed -n 's/^exact match \([0-9.]*\).*/\1/p')
-  scores+=("{\"stage\":\"$name\",\"seconds\":$((SECONDS - began)),\"scores\":{\"classify\":$score}}")
+  echo "held out, $limit photographs: what is this?"
+  classify=$(score_of "$name" test $limit)
+  echo "held out, pairs of photographs"
+  pairs=$(score_of "$name" test_pairs 1000)
+  seconds=$(cat "$run/$name/seconds" 2> /dev/null || echo $((SECONDS - began)))
+  echo "$seconds" > "$run/$name/seconds"
+  total=$((total + seconds))
+  scores+=("{\"stage\":\"$name\",\"seconds\":$seconds,\"scores\":{\"classify\":$classify,\"pairs\":$pairs}}")
   local joined
   joined=$(IFS=,; echo "${scores[*]}")
-  echo "{\"stages\":[$joined],\"total_seconds\":$SECONDS}" > "$run/scores.json.partial"
+  echo "{\"stages\":[$joined],\"total_seconds\":$total}" > "$run/scores.json.partial"
   mv "$run/scores.json.partial" "$run/scores.json"
 }
 
 scores=()
+total=0
+check_scale
 install_packages
 build_programs
-mkdir -p "$run"
 compose_data
+# What came before the first stage counts too, once.
+[ -e "$run/preparation" ] || echo $SECONDS > "$run/preparation"
+total=$(cat "$run/preparation")
 stage text-warm-up "$run/start" "$run/data/text.jsonl" --from-scratch --steps 120 --learning-rate 3e-3 --end-rate 3e-4 --warm-up 10
 stage S0 "$run/text-warm-up/model" "$run/data/captions.jsonl" --steps $((60 * scale)) --learning-rate 2e-3 --end-rate 1e-3 --warm-up 10
 stage S1 "$run/S0/model" "$run/data/mixed.jsonl" --steps $((1000 * scale)) --learning-rate 2e-3 --end-rate 2e-4 --warm-up 50
@@ -109,5 +136,7 @@ cp -r "$run/SFT/model" "$run/model.partial"
 rm -rf "$run/model"
 mv "$run/model.partial" "$run/model"
 "$programs/answers" "$run/model" "$run/data/test.jsonl" --count 10
-echo "== $run/scores.json after $SECONDS seconds"
+echo "== $run/scores.json"
 cat "$run/scores.json"
+# $classify is the last stage's.
+awk "BEGIN { exit !($classify >= 0.82) }" || { echo "quickstart: fewer than 82 of 100 answers were right" >&2; exit 1; }

@@ -1,5 +1,5 @@
-// answers FOLDER TASK.jsonl: shows the pictures of a task's first lines with the model's answers and the
-// truth.
+// answers FOLDER TASK.jsonl: shows the pictures of a task's first lines with the model's
+// answers and the truth.
 #include <algorithm>
 #include <cstdio>
 #include <string>

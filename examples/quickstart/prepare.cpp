@@ -1,6 +1,7 @@
 // prepare CORPUS OUT: makes the folder that the quick start begins with: a tokenizer trained on the corpus,
 // the configuration of a small model, and the settings of its pictures. The weights come from the first
-// stage's seed. test: prepare {toy}/corpus.txt start
+// stage's seed.
+// test: prepare {toy}/corpus.txt start
 #include <cstdio>
 #include <string>
 

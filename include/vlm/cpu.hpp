@@ -1,5 +1,5 @@
-// Definitions of all operations for the CPU. vlm.hpp includes them unless they come from the target
-// vlm::kernels.
+// Definitions of all operations for the CPU. vlm.hpp includes them unless they come
+// from the target vlm::kernels.
 #pragma once
 
 #include <vlm/ops/cpu/activation.hpp>

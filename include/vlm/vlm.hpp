@@ -1,5 +1,5 @@
-// vlm: vision-language models of the Qwen3-VL family, assembled from types, trained and served. The one
-// include.
+// vlm: vision-language models of the Qwen3-VL family, assembled from types, trained and
+// served. The one include.
 #pragma once
 
 #include <vlm/core.hpp>

@@ -1,5 +1,5 @@
-// RMSNorm on CUDA, called from a program that the C++ compiler built. Returns 77 (skipped) where there is no
-// GPU.
+// RMSNorm on CUDA, called from a program that the C++ compiler built. Returns 77 (skipped) where
+// there is no GPU.
 #include <cuda_runtime_api.h>
 
 #include <algorithm>

@@ -71,8 +71,8 @@ std::string refusal(const Sample& sample) {
 
 BOOST_AUTO_TEST_SUITE(model_batch)
 
-// Positions start anew with each sample, the tower has borders of its own, nothing is predicted across a
-// border.
+// Positions start anew with each sample, the tower has borders of its own, nothing is
+// predicted across a border.
 BOOST_AUTO_TEST_CASE(two_packed_samples) {
   Batch batch;
   batch.append(with_image(), config(), 0.5f);

@@ -1,5 +1,5 @@
-// The bits of a hidden row depend on its own inputs alone; and mistakes that would crash nowhere: each must
-// be seen.
+// The bits of a hidden row depend on its own inputs alone; and mistakes that would crash nowhere:
+// each must be seen.
 #include <boost/test/unit_test.hpp>
 
 #include "model/samples.hpp"
@@ -105,7 +105,7 @@ const std::string image_only = "...i...";
 
 BOOST_AUTO_TEST_SUITE(model_invariance)
 
-BOOST_AUTO_TEST_CASE(catalogue_19_packed_equals_separate) {
+BOOST_AUTO_TEST_CASE(packed_equals_separate) {
   check_packing<Qwen3VL>();
   check_packing<Qwen3VLMoE>();
 }
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(a_row_does_not_see_the_future) {
   BOOST_TEST(!same_bits(rows(before, last, last + 1), rows(after, last, last + 1)));
 }
 
-BOOST_AUTO_TEST_CASE(catalogue_07_shuffled_patches_change_the_output) {
+BOOST_AUTO_TEST_CASE(shuffled_patches_change_the_output) {
   const Sample sample = draw_sample(config<Qwen3VL>(), image_only, {{1, 4, 6}}, 7);
   const std::vector<float> before = hidden<Qwen3VL>({sample});
   const auto features = static_cast<std::ptrdiff_t>(config<Qwen3VL>().vision.patch_features());
@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(catalogue_07_shuffled_patches_change_the_output) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(catalogue_08_every_tap_counts) {
+BOOST_AUTO_TEST_CASE(every_tap_counts) {
   golden::Run<Qwen3VL>& run = model<Qwen3VL>();
   const Sample sample = draw_sample(config<Qwen3VL>(), image_only, {{1, 4, 6}}, 8);
   const Sample text = draw_sample(config<Qwen3VL>(), "....", {}, 8);
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(catalogue_08_every_tap_counts) {
   BOOST_TEST(same_bits(hidden<Qwen3VL>({sample}), before));
 }
 
-BOOST_AUTO_TEST_CASE(catalogue_09_a_transposed_picture_is_another_picture) {
+BOOST_AUTO_TEST_CASE(a_transposed_picture_is_another_picture) {
   const Sample wide = draw_sample(config<Qwen3VL>(), image_only, {{1, 4, 6}}, 9);
   Sample tall = wide;
   tall.images = {{1, 6, 4}};
@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(catalogue_09_a_transposed_picture_is_another_picture) {
 }
 
 // The same picture, with one position axis after another put on the counter of the tokens.
-BOOST_AUTO_TEST_CASE(catalogue_09_and_12_all_three_position_axes_are_read) {
+BOOST_AUTO_TEST_CASE(all_three_position_axes_are_read) {
   const Batch batch = pack(config<Qwen3VL>(), {draw_sample(config<Qwen3VL>(), image_only, {{1, 6, 6}}, 10)});
   const std::vector<float> before = hidden_of(batch);
   const std::size_t last = batch.tokens.size() - 1;
@@ -207,9 +207,9 @@ BOOST_AUTO_TEST_CASE(catalogue_09_and_12_all_three_position_axes_are_read) {
   BOOST_TEST(!same_bits(rows(before, last, last + 1), rows(after, last, last + 1)));
 }
 
-// Two pictures of one size are two pictures: the first one's rows do not know the second, whose pixels
-// matter.
-BOOST_AUTO_TEST_CASE(catalogue_16_two_pictures_are_not_one) {
+// Two pictures of one size are two pictures: the first one's rows do not know the
+// second, whose pixels matter.
+BOOST_AUTO_TEST_CASE(two_pictures_are_not_one) {
   const Sample sample = draw_sample(config<Qwen3VL>(), ".i.i.", {{1, 4, 4}, {1, 4, 4}}, 11);
   Sample darker = sample;
   const std::size_t half = sample.image_patches.size() / 2;
@@ -228,7 +228,7 @@ BOOST_AUTO_TEST_CASE(catalogue_16_two_pictures_are_not_one) {
 }
 
 // A serving forward keeps nothing; a training forward does.
-BOOST_AUTO_TEST_CASE(catalogue_18_training_forward_equals_serving_forward) {
+BOOST_AUTO_TEST_CASE(training_forward_equals_serving_forward) {
   const auto check = [](auto spec) {
     using Spec = decltype(spec);
     const Batch batch = pack(config<Spec>(), samples<Spec>());

@@ -136,8 +136,8 @@ BOOST_AUTO_TEST_CASE(pictures_and_tokens_must_fit) {
   BOOST_TEST(refusal("Ti4i4i4", {{1, 4, 4}, {1, 4, 4}}, {}).find("got       2 grids") != std::string::npos);
 }
 
-// Which rows of the table a patch reads, and with which weights: corners of the picture meet corners of the
-// table.
+// Which rows of the table a patch reads, and with which weights: corners of the picture meet
+// corners of the table.
 BOOST_AUTO_TEST_CASE(position_table_worked_values) {
   PatchTables tables;
   append_patch_tables({1, 4, 6}, config().vision, tables);

@@ -90,7 +90,7 @@ BOOST_AUTO_TEST_CASE(gradients) {
 }
 
 // Softmax over all experts, then the best, then renormalised; not the softmax of the best alone.
-BOOST_AUTO_TEST_CASE(catalogue_21_softmax_then_top_k_then_renormalise) {
+BOOST_AUTO_TEST_CASE(softmax_then_top_k_then_renormalise) {
   const MoeSizes n = sizes(8, 3);
   Probe probe(SparseMoe<TrainedEnv>(n), {.rows = 9, .features = 6});
   Runtime<Cpu> runtime(2);
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(only_chosen_experts_learn) {
 
 // What balancing adds to the router's gradient are the differences of coefficient * E * sum of f * p, with p
 // of one softmax and the counts f held fixed. Other gradients stay, but for the rows that come in.
-BOOST_AUTO_TEST_CASE(catalogue_20_balance_loss_by_its_formula) {
+BOOST_AUTO_TEST_CASE(balance_loss_by_its_formula) {
   const MoeSizes n = sizes(5, 2);
   constexpr std::size_t rows = 6;
   constexpr double coefficient = 0.3;

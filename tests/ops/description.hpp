@@ -2,8 +2,8 @@
 // backward against finite differences, bits for any number of threads, any layout of memory and any part of
 // the rows, at each instruction-set level of this machine.
 //
-// To test an operation: list sizes, fill the tensors, call it with the views of those names, name the
-// reference.
+// To test an operation: list sizes, fill the tensors, call it with the views of those
+// names, name the reference.
 #pragma once
 
 #include <algorithm>

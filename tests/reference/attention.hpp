@@ -1,5 +1,5 @@
-// Attention over packed sequences with the score matrix written out:  y = softmax(scale q k' + mask) v  per
-// head.
+// Attention over packed sequences with the score matrix written out:  y = softmax(scale q k' +
+// mask) v  per head.
 #pragma once
 
 #include <cmath>

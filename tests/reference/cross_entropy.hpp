@@ -1,5 +1,5 @@
-// loss = sum of weight * (log sum exp(logits) - logits[target]);  dlogits = weight * (softmax - one at the
-// target).
+// loss = sum of weight * (log sum exp(logits) - logits[target]);  dlogits = weight * (softmax -
+// one at the target).
 #pragma once
 
 #include <cmath>

@@ -21,8 +21,8 @@ struct Case {
   std::vector<std::string_view> pieces;
 };
 
-// The pieces are those of the reference, the Split pre-tokenizer of the library `tokenizers` with this
-// expression.
+// The pieces are those of the reference, the Split pre-tokenizer of the library
+// `tokenizers` with this expression.
 const std::vector<Case> cases = {
     // clang-format off
     {"Hello world", {"Hello", " world"}},

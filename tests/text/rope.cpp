@@ -36,7 +36,7 @@ Tables tables(const std::vector<std::int32_t>& positions, const std::vector<floa
 BOOST_AUTO_TEST_SUITE(text_rope)
 
 // Frequencies take turns, three axes after one another; they do not stand in sections.
-BOOST_AUTO_TEST_CASE(catalogue_10_frequencies_interleave) {
+BOOST_AUTO_TEST_CASE(frequencies_interleave) {
   std::string expected;
   for (int i = 0; i < 20; ++i) expected += "THW";
   BOOST_TEST(axes(released, 64) == expected + "TTTT");
@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(frequencies_of_the_released_models) {
 }
 
 // Each angle belongs to the pair (j, j + half) of a head, whose table row has half a head of entries.
-BOOST_AUTO_TEST_CASE(catalogue_10_tables_for_three_different_axes) {
+BOOST_AUTO_TEST_CASE(tables_for_three_different_axes) {
   const std::vector<float> f = rope_frequencies(5e6, 128);
   const std::vector<std::int32_t> positions = {0,  100, 7,   0,   205,
                                                11, 0,   333, 1000};  // T, H, W of three tokens
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(catalogue_10_tables_for_three_different_axes) {
 }
 
 // What interleaves is the choice of frequencies; the rotation pairs j with j + half, not neighbours.
-BOOST_AUTO_TEST_CASE(catalogue_11_rotation_pairs_the_halves_of_a_head) {
+BOOST_AUTO_TEST_CASE(rotation_pairs_the_halves_of_a_head) {
   const Tables t = tables({3, 5, 9}, rope_frequencies(1e4, 16), {4, 2, 2});
   std::vector<float> q(32, 0.0f);
   q[1] = 1;        // head 0, pair 1: first half

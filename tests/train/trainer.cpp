@@ -45,8 +45,8 @@ std::vector<std::string> losses(const std::string& out) {
   return found;
 }
 
-// Runs the recipe in a process of its own and kills it without warning after `delay`; true if it finished
-// first.
+// Runs the recipe in a process of its own and kills it without warning after `delay`; true
+// if it finished first.
 bool run_and_kill(const Recipe& recipe, std::chrono::milliseconds delay) {
   const pid_t child = fork();
   if (child == 0) {
@@ -125,8 +125,8 @@ BOOST_AUTO_TEST_CASE(s0_changes_the_mergers_alone) {
   BOOST_TEST(trainer.net().gradient_bytes() == trained_bytes);
 }
 
-// Killed at many moments and started again each time, the run has the losses of one that was never
-// interrupted.
+// Killed at many moments and started again each time, the run has the losses of one
+// that was never interrupted.
 BOOST_AUTO_TEST_CASE(kill_and_resume_gives_the_same_losses) {
   const TemporaryFolder whole, killed;
   Recipe recipe = toy_recipe(whole.path);
@@ -165,8 +165,10 @@ BOOST_AUTO_TEST_CASE(ctrl_c_saves_and_the_same_call_goes_on) {
   Trainer<S1>(recipe).run();
   recipe.out = stopped.path;
   Trainer<S1> trainer(recipe);
-  std::thread finger([] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  // The first line of the log says that the handler is in place.
+  std::thread finger([log = stopped.path + "/log.jsonl"] {
+    while (!file_exists(log) || read_file(log).empty())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
     kill(getpid(), SIGINT);
   });
   const RunEnd end = trainer.run();
@@ -175,6 +177,19 @@ BOOST_AUTO_TEST_CASE(ctrl_c_saves_and_the_same_call_goes_on) {
   BOOST_TEST(trainer.steps_done() < 200);
   BOOST_TEST((Trainer<S1>(recipe).run() == RunEnd::Finished));
   BOOST_TEST(losses(stopped.path) == losses(whole.path), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(another_recipe_does_not_resume_here) {
+  const TemporaryFolder folder;
+  Recipe recipe = toy_recipe(folder.path);
+  recipe.steps = 3;
+  recipe.checkpoint_every = 2;
+  Trainer<S1>(recipe).run();
+  recipe.learning_rate = 2e-2;
+  BOOST_CHECK_EXCEPTION(Trainer<S1>{recipe}, ConfigError, [](const ConfigError& error) {
+    return error.id() == "resume-recipe" &&
+           std::string(error.what()).find("learning_rate") != std::string::npos;
+  });
 }
 
 BOOST_AUTO_TEST_CASE(another_stage_does_not_resume_here) {

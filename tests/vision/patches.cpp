@@ -75,8 +75,8 @@ BOOST_AUTO_TEST_CASE(values_are_ordered_channel_time_y_x) {
 }
 
 BOOST_AUTO_TEST_CASE(rows_equal_the_reference_bit_by_bit) {
-  // numpy: the axes [frame, time, channel, gh/2, 2, p, gw/2, 2, p] permuted to (0, 3, 6, 4, 7, 2, 1, 5, 8),
-  // fp32.
+  // numpy: the axes [frame, time, channel, gh/2, 2, p, gw/2, 2, p] permuted to (0, 3, 6, 4, 7, 2,
+  // 1, 5, 8), fp32.
   vlm::Image image(8, 12);
   for (vlm::Index y = 0; y < 8; ++y)
     for (vlm::Index x = 0; x < 12; ++x)

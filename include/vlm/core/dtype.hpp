@@ -10,8 +10,8 @@
 
 namespace vlm {
 
-// bfloat16: the upper half of a float. Bit-equal to CUDA's and Eigen's types; rounds to nearest even, keeps
-// NaN.
+// bfloat16: the upper half of a float. Bit-equal to CUDA's and Eigen's types; rounds to
+// nearest even, keeps NaN.
 struct bf16 {
   std::uint16_t bits = 0;
 

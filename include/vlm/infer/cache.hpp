@@ -57,8 +57,8 @@ class KeyValueCache {
     lengths_[static_cast<std::size_t>(sequence)] = length;
   }
 
-  // A pass: clear_pass(), then append() for each of its sequences in the order of their rows, then
-  // describe().
+  // A pass: clear_pass(), then append() for each of its sequences in the order of
+  // their rows, then describe().
   void clear_pass() {
     pass_cells_.clear();
     pass_begin_.clear();

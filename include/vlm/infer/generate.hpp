@@ -35,8 +35,8 @@ class Generator {
  public:
   using Device = typename Net::Device;
 
-  // `queue`: arguments of Queue<Device>; for the CPU the number of threads. The net must outlive the
-  // generator.
+  // `queue`: arguments of Queue<Device>; for the CPU the number of threads. The net
+  // must outlive the generator.
   template <class... QueueArguments>
   explicit Generator(const Net& net, QueueArguments&&... queue)
       : net_(&net),

@@ -13,12 +13,13 @@ namespace vlm {
 
 namespace detail {
 
-inline void check_folder(const std::error_code& error, const std::string& path) {
+inline void check_folder(const std::error_code& error, const std::string& path, bool writing = true) {
   if (error)
-    throw FileError("folder-write", {{"folder", path},
-                                     {"expected", "a folder that can be written"},
-                                     {"got", error.message()},
-                                     {"try", "check the path, its permissions and the free space"}});
+    throw FileError(writing ? "folder-write" : "folder-read",
+                    {{"folder", path},
+                     {"expected", writing ? "a folder that can be written" : "a folder that can be read"},
+                     {"got", error.message()},
+                     {"try", "check the path, its permissions and the free space"}});
 }
 
 }  // namespace detail
@@ -34,9 +35,10 @@ inline void make_folder(const std::string& path) {
 inline std::vector<std::string> folder_names(const std::string& path) {
   std::error_code error;
   std::vector<std::string> names;
-  std::filesystem::directory_iterator entries(path, error);
-  detail::check_folder(error, path);
-  for (const auto& entry : entries) names.push_back(entry.path().filename().string());
+  std::filesystem::directory_iterator entry(path, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error))
+    names.push_back(entry->path().filename().string());
+  detail::check_folder(error, path, false);
   return names;
 }
 
@@ -56,7 +58,8 @@ void write_folder_atomically(const std::string& path, Write&& write) {
   write(partial);
   remove_folder(old);
   std::error_code error;
-  if (std::filesystem::exists(path)) std::filesystem::rename(path, old, error);
+  std::filesystem::rename(path, old, error);
+  if (error == std::errc::no_such_file_or_directory) error.clear();
   detail::check_folder(error, path);
   std::filesystem::rename(partial, path, error);
   detail::check_folder(error, path);

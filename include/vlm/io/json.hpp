@@ -45,8 +45,8 @@ class Json {
   bool is_array() const { return kind_ == Kind::Array; }
   bool is_object() const { return kind_ == Kind::Object; }
 
-  // Typed access; ConfigError [json-type] names the document, the path, what was expected and what stands
-  // there.
+  // Typed access; ConfigError [json-type] names the document, the path, what was expected
+  // and what stands there.
   bool boolean() const { return expect(Kind::Bool, "true or false").integer_ != 0; }
   std::int64_t integer() const { return expect(Kind::Integer, "an integer").integer_; }
   double number() const {

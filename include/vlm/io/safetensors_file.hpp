@@ -1,6 +1,6 @@
-// One safetensors file, memory-mapped, with every claim of its header checked.
-// Layout: 8 bytes of header length (little-endian), a JSON header, then the tensors without gaps.
-// Format: https://github.com/huggingface/safetensors
+// One safetensors file, memory-mapped, with every claim of its header checked. Layout: 8 bytes of header
+// length (little-endian), a JSON header, then the tensors without gaps. Format:
+// https://github.com/huggingface/safetensors
 #pragma once
 
 #include <algorithm>

@@ -13,8 +13,8 @@
 
 namespace vlm {
 
-// One conversation as numbers: tokens with visual placeholders expanded, and the pictures that they stand
-// for.
+// One conversation as numbers: tokens with visual placeholders expanded, and the pictures
+// that they stand for.
 struct Sample {
   std::vector<std::int32_t> tokens;
   std::vector<std::uint8_t> supervised;  // 1 where the token is to be predicted from those before it

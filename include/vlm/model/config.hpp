@@ -1,5 +1,5 @@
-// config.json as sizes, in the spellings of the released files and of later re-saves; contradictions are
-// ConfigErrors.
+// config.json as sizes, in the spellings of the released files and of later re-saves;
+// contradictions are ConfigErrors.
 #pragma once
 
 #include <string>

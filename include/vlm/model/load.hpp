@@ -62,8 +62,8 @@ class ParameterStore {
   std::vector<Parameter>& parameters() { return parameters_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
 
-  // Gives trained parameters their values and gradients: two ranges, in visiting order, so that each part is
-  // one piece.
+  // Gives trained parameters their values and gradients: two ranges, in visiting order, so that each
+  // part is one piece.
   void allocate_trained() {
     std::size_t total = 0;
     for (const Parameter& p : parameters_) total += p.trained ? padded(p.count) : 0;

@@ -1,6 +1,6 @@
-// Model<Spec, Device, Precision, Trains>: a network with its parameters, and the one place where modalities
-// meet: visual rows take their places among the text rows, DeepStack rows are added after the first decoder
-// blocks.
+// Model<Spec, Device, Precision, Trains>: a network with its parameters, and the one place where
+// modalities meet: visual rows take their places among the text rows, DeepStack rows are added after
+// the first decoder blocks.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +38,11 @@ View<const T, 2, Device> on_device(const std::vector<T>& values, Index rows) {
 template <class Spec, class DeviceT, class Precision = F32, class Trains = Trainable<>,
           class Keep = Everything>
 class Model {
+  static_assert(std::is_same_v<DeviceT, Cpu>,
+                "vlm: Model has operations for the Cpu only so far; write Model<Spec, vlm::Cpu>.");
+  static_assert(std::is_same_v<Precision, F32>,
+                "vlm: Model computes with F32 activations only so far; weights may be bf16 in the file.");
+
  public:
   using Device = DeviceT;
   using T = typename Precision::Storage;
@@ -147,8 +152,8 @@ class Model {
     });
   }
 
-  // Adds to the gradients of trained parameters; reads what `forward` kept. Stops at the earliest trained
-  // part.
+  // Adds to the gradients of trained parameters; reads what `forward` kept. Stops at
+  // the earliest trained part.
   void backward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, const Saved& saved,
                 View<const T, 2, Device> dhidden) const {
     static_assert(DecoderEnv::passes,

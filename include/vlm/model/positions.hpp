@@ -1,6 +1,6 @@
 // Three-axis position ids of a token sequence with visual groups, and the 2-D tables of the vision tower.
-//   text: (cur, cur, cur), cur += 1;  a group of h x w visual tokens: (cur, cur + i, cur + j), cur += max(h,
-//   w)
+//   a text token:                     (cur, cur, cur), then cur += 1
+//   a group of h x w visual tokens:   (cur, cur + i, cur + j), then cur += max(h, w)
 // Each temporal step of a video is a group of its own. Source: the Qwen3-VL reference implementation.
 #pragma once
 
@@ -106,7 +106,7 @@ inline LineSample sample_line(Index index, Index count, Index side) {
 
 }  // namespace detail
 
-// Appends one picture or clip. Source of the formulas: spec of the reference's fast position interpolation.
+// Appends one picture or clip. Source: fast_pos_embed_interpolate and rot_pos_emb of the reference.
 inline void append_patch_tables(const Grid& grid, const VisionSizes& n, PatchTables& tables) {
   const Index quarter = n.head_dim() / 4, merge = n.merge_size;
   Index side = 1;

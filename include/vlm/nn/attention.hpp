@@ -1,8 +1,8 @@
-// Attention layers. What they need beside rows (sequence borders, rotary tables, cache) comes from
-// Runtime::sequences().
-//   Attention       grouped query heads, norms on q and k per head, rotary      HF: q_proj k_proj v_proj
-//   q_norm k_norm o_proj FusedAttention  one product for q, k, v, with biases, rotary                HF: qkv
-//   proj
+// Attention layers. What they need beside rows (sequence borders, rotary tables, cache) is in Runtime::sequences().
+//   Attention        grouped query heads, norms on q and k per head, rotary
+//                    HF: q_proj, k_proj, v_proj, q_norm, k_norm, o_proj
+//   FusedAttention   one product for q, k, v, with biases, rotary
+//                    HF: qkv, proj
 #pragma once
 
 #include <cmath>

@@ -6,8 +6,8 @@
 
 namespace vlm {
 
-// What a part of the network does in a backward pass: its parameters learn; gradients only flow through it;
-// neither.
+// What a part of the network does in a backward pass: its parameters learn; gradients only
+// flow through it; neither.
 struct Trained {
   static constexpr bool trained = true, passes = true;
 };
@@ -18,8 +18,8 @@ struct Inert {
   static constexpr bool trained = false, passes = false;
 };
 
-// Which activations a trained block keeps for its backward: all, or only its input (the rest is computed
-// again).
+// Which activations a trained block keeps for its backward: all, or only its input (the
+// rest is computed again).
 struct Everything {};
 struct BlockInputs {};
 

@@ -1,5 +1,5 @@
-// First values of parameters: zeros, ones, or a normal distribution; each from the seed and the parameter's
-// name.
+// First values of parameters: zeros, ones, or a normal distribution; each from the seed
+// and the parameter's name.
 #pragma once
 
 #include <cstdint>

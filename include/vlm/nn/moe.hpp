@@ -1,7 +1,7 @@
 // SparseMoe: each row goes to its k best experts (SwiGlu each), whose answers are weighted and summed.
-//   HF: gate.weight [experts, features], experts.gate_up_proj [experts, features, 2 * intermediate] (gate
-//   first),
-//       experts.down_proj [experts, intermediate, features]; the last two with input features first.
+//   HF: gate.weight            [experts, features]
+//       experts.gate_up_proj   [experts, features, 2 * intermediate], gate first; input features first
+//       experts.down_proj      [experts, intermediate, features], input features first
 #pragma once
 
 #include <vlm/nn/linear.hpp>

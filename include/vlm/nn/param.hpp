@@ -57,8 +57,8 @@ class Param<E, Rank, false> : public ParamRecord {
 
   const Shape<Rank>& shape() const { return shape_; }
 
-  // The value as an operation takes it: a vector in f32, a matrix or a group of matrices in its stored
-  // format.
+  // The value as an operation takes it: a vector in f32, a matrix or a group of matrices
+  // in its stored format.
   View<const float, 1, Device> vector() const
     requires(Rank == 1)
   {

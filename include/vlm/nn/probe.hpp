@@ -20,8 +20,8 @@ namespace vlm {
 
 struct GradientSettings {
   Index rows = 5, features = 0;  // of the input
-  // What attention layers read: borders, and rotary tables [rows, head_dim / 2]. Without borders all rows are
-  // one sequence.
+  // What attention layers read: borders, and rotary tables [rows, head_dim / 2]. Without borders all
+  // rows are one sequence.
   Sequences<Cpu> sequences{};
   std::uint64_t seed = 1;
   Index elements = 16;      // compared per tensor; the steepest one is among them

@@ -1,5 +1,5 @@
-// Stack<Block>: blocks in turn, their number a value. A hook sees the rows after each block (taps,
-// DeepStack).
+// Stack<Block>: blocks in turn, their number a value. A hook sees the rows after
+// each block (taps, DeepStack).
 #pragma once
 
 #include <string>

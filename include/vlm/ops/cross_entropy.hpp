@@ -1,5 +1,5 @@
-// Cross-entropy of a chunk of rows:  loss += sum of weight[i] * (log sum exp(logits[i]) - logits[i,
-// target[i]]).
+// Cross-entropy of a chunk of rows:
+//   loss += sum of weight[i] * (log sum exp(logits[i]) - logits[i, target[i]])
 #pragma once
 
 #include <cstdint>

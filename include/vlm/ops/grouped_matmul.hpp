@@ -1,5 +1,5 @@
-// Products for experts: row group e goes through its own weight e. Groups are ranges of rows; a group may be
-// empty.
+// Products for experts: row group e goes through its own weight e. Groups are ranges of rows; a
+// group may be empty.
 #pragma once
 
 #include <cstdint>

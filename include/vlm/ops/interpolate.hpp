@@ -1,5 +1,6 @@
-// Bilinear table lookup, added to rows:  y[i] += sum over four corners c of weights[i, c] * table[corners[i,
-// c]], the four terms in order. Serves the learned 2-D position table at any grid.
+// Bilinear table lookup, added to rows:
+//   y[i] += sum over four corners c, in order, of weights[i, c] * table[corners[i, c]]
+// Serves the learned 2-D position table at any grid.
 #pragma once
 
 #include <cstdint>

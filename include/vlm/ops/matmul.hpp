@@ -1,6 +1,6 @@
-// Matrix products of rows with a weight:  y = x W' + bias,  dx = dy W,  dW += dy' x,  dbias += sum of dy.
-// Each output element is one chain of additions over the inner dimension, so a row's bits do not depend on
-// others.
+// Matrix products of rows with a weight:  y = x W' + bias,  dx = dy W,  dW += dy' x,  dbias += sum
+// of dy. Each output element is one chain of additions over the inner dimension, so a row's bits do
+// not depend on others.
 #pragma once
 
 #include <vlm/core/queue.hpp>

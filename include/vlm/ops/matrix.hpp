@@ -6,8 +6,7 @@
 
 namespace vlm {
 
-// y = x W'. `W` has one row per output feature, unless `input_major`: then one row per input feature (y = x
-// W).
+// The W of y = x W'. It has one row per output feature; with `input_major` one row per input feature.
 template <class Device>
 struct Matrix {
   const void* data = nullptr;

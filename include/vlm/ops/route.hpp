@@ -19,8 +19,8 @@ struct RouteForward {
   View<std::int32_t, 2, D> slots{};        // [rows, k] where the row's j-th choice stands
 };
 
-// Also adds the balance loss's share: balance[e] is its derivative by each row's probability of expert e, or
-// empty.
+// Also adds the balance loss's share: balance[e] is its derivative by each row's probability of
+// expert e, or empty.
 template <class D, class T>
 struct RouteBackward {
   View<const float, 2, D> probabilities{};   // [rows, experts]

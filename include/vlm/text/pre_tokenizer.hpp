@@ -89,8 +89,8 @@ class PieceScanner {
     return end == text_.size() || last == begin ? end : last;
   }
 
-  // The size of 's, 't, 're, 've, 'm, 'll or 'd in any case at the start of `text`, or zero. U+017F folds to
-  // s.
+  // The size of 's, 't, 're, 've, 'm, 'll or 'd in any case at the start of `text`, or zero.
+  // U+017F folds to s.
   static std::size_t contraction(std::string_view text) {
     if (text.size() < 2 || text[0] != '\'') return 0;
     const auto lower = [text](std::size_t i) {
@@ -117,8 +117,8 @@ class PieceScanner {
 
 }  // namespace detail
 
-// Calls visit(piece) for each piece of `text`, which is valid UTF-8, from left to right; together they are
-// the text.
+// Calls visit(piece) for each piece of `text`, which is valid UTF-8, from left to right; together
+// they are the text.
 template <class Visit>
 void for_each_piece(std::string_view text, Visit&& visit) {
   const detail::PieceScanner scanner(text);

@@ -1,6 +1,6 @@
 // The Qwen3 decoder: token table, blocks (attention, then a dense or sparse feed-forward), last norm.
-//   HF: embed_tokens.weight, layers.{i}.{input_layernorm, self_attn, post_attention_layernorm, mlp},
-//   norm.weight
+//   HF: embed_tokens.weight, norm.weight,
+//       layers.{i}.{input_layernorm, self_attn, post_attention_layernorm, mlp}
 #pragma once
 
 #include <array>

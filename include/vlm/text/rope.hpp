@@ -1,5 +1,4 @@
-// Rotary tables of the text stream: three position axes (time, height, width) share the frequencies of one
-// head.
+// Rotary tables of the text stream: the axes time, height and width share the frequencies of one head.
 //   InterleavedM   frequencies take turns: T H W T H W ..., the rest T (Qwen3-VL)
 // Angles are single fp32 products of an fp32 frequency and the position, as in the reference.
 #pragma once
@@ -14,8 +13,8 @@
 
 namespace vlm {
 
-// Which axis drives frequency i: H if i mod 3 is 1 and i < 3 * section[1], W if 2 and i < 3 * section[2],
-// else T.
+// Which axis drives frequency i: H if i mod 3 is 1 and i < 3 * section[1], W if 2 and i < 3
+// * section[2], else T.
 struct InterleavedM {
   static constexpr const char* name = "interleaved";
   static int axis(Index i, const std::array<Index, 3>& section) {

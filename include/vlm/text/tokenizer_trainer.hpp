@@ -1,6 +1,6 @@
-// Training a byte-level BPE tokenizer: the most frequent adjacent pair inside the pieces becomes a token,
-// again and again. The same corpus gives the same tokenizer everywhere: higher count first, then the lower
-// ids.
+// Training a byte-level BPE tokenizer: the most frequent adjacent pair inside the pieces becomes a
+// token, again and again. The same corpus gives the same tokenizer everywhere: higher count first,
+// then the lower ids.
 #pragma once
 
 #include <algorithm>

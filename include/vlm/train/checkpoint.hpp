@@ -1,6 +1,6 @@
-// Checkpoints of a run: folders out/checkpoint-<step>, each complete or absent. A folder is written under a
-// name that ends in .partial, its files synced, and renamed; the older of more than two are removed after
-// that.
+// Checkpoints of a run: folders out/checkpoint-<step>, each complete or absent. A folder is
+// written under a name that ends in .partial, its files synced, and renamed; the older of more
+// than two are removed after that.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Ctrl-C as a request: while an Interrupt lives, SIGINT and SIGTERM only set a flag that the training loop
-// reads.
+// Ctrl-C as a request: while an Interrupt lives, SIGINT and SIGTERM only set a flag that
+// the training loop reads.
 #pragma once
 
 #include <csignal>

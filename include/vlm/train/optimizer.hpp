@@ -1,5 +1,5 @@
-// AdamW over the trained parameters of a model. Vectors (norms, biases) do not decay. Frozen parameters own
-// nothing here.
+// AdamW over the trained parameters of a model. Vectors (norms, biases) do not decay. Frozen
+// parameters own nothing here.
 #pragma once
 
 #include <cmath>

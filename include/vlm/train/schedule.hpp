@@ -1,6 +1,6 @@
-// The learning rate of each step: linear warm-up, then a cosine to `end`.
-//   step s of T with w warm-up steps:  peak * s / w,  then  end + (peak - end) / 2 * (1 + cos(pi (s - w) / (T
-//   - w)))
+// The learning rate of each step: linear warm-up, then a cosine to `end`. Step s of T, w of them warm-up:
+//   s < w:   peak * s / w
+//   else:    end + (peak - end) / 2 * (1 + cos(pi (s - w) / (T - w)))
 #pragma once
 
 #include <algorithm>

@@ -7,8 +7,8 @@
 
 namespace vlm {
 
-// Ours, for models that start from nothing: the decoder learns the language alone, before S0 presumes that it
-// knows it.
+// Ours, for models that start from nothing: the decoder learns the language alone, before S0 presumes
+// that it knows it.
 struct TextWarmUp
     : Stage<"text-warm-up", Trainable<part::Decoder, part::Head>, Context<8192>, Loss<TokenMean>> {};
 

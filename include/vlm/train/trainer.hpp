@@ -59,8 +59,8 @@ class Trainer {
   const Recipe& recipe() const { return recipe_; }
   Index steps_done() const { return step_; }
 
-  // One update from the next micro-batches. The loss's divisor counts the supervised tokens of the whole
-  // step.
+  // One update from the next micro-batches. The loss's divisor counts the supervised tokens
+  // of the whole step.
   Report step() {
     const auto start = std::chrono::steady_clock::now();
     loader_.next_step(batches_, S::LossKind::power);
@@ -116,6 +116,7 @@ class Trainer {
       Json state = Json::object();
       state.set("stage", S::stage_name.view());
       state.set("step", step_);
+      state.set("recipe", recipe_settings());
       state.set("loader", loader_.save());
       write_file_atomically(path + "/trainer.json", write_json(state, 2));
     });
@@ -140,6 +141,22 @@ class Trainer {
             .micro_batches = recipe_.micro_batches,
             .seed = recipe_.seed};
   }
+  // What must not change between the halves of an interrupted run.
+  Json recipe_settings() const {
+    const AdamWSettings& adamw = recipe_.adamw;
+    return Json::object({{"steps", recipe_.steps},
+                         {"context", loader_settings().context},
+                         {"micro_batches", recipe_.micro_batches},
+                         {"learning_rate", recipe_.learning_rate},
+                         {"end_rate", recipe_.end_rate},
+                         {"warm_up", recipe_.warm_up},
+                         {"beta1", static_cast<double>(adamw.beta1)},
+                         {"beta2", static_cast<double>(adamw.beta2)},
+                         {"eps", static_cast<double>(adamw.eps)},
+                         {"decay", static_cast<double>(adamw.decay)},
+                         {"clip", static_cast<double>(adamw.clip)},
+                         {"balance", static_cast<double>(recipe_.balance)}});
+  }
   void save_model(const std::string& path) const {
     net_.save(path);
     copy_companions(recipe_.start, path);
@@ -151,6 +168,16 @@ class Trainer {
                                          {"expected", std::string(S::stage_name.view())},
                                          {"got", state.at("stage").string()},
                                          {"try", "another `out` for another stage"}});
+    for (const auto& [name, here] : recipe_settings().members()) {
+      const Json& saved = state.at("recipe").at(name);
+      if (saved.number() != here.number())
+        throw ConfigError("resume-recipe",
+                          {{"folder", path},
+                           {"setting", name},
+                           {"expected", write_json(saved) + ", as in the run that is resumed"},
+                           {"got", write_json(here)},
+                           {"try", "the recipe of that run, or another `out`"}});
+    }
     step_ = state.at("step").integer();
     loader_.restore(state.at("loader"));
     optimizer_.read(path + "/optimizer.safetensors");

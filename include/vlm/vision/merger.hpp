@@ -1,7 +1,6 @@
 // Mergers: four neighbouring patches become one visual token of the text stream's width.
 //   main   norm over a patch, then fold, then MLP      HF: merger.{norm, linear_fc1, linear_fc2}
-//   tap    fold, then norm over the window, then MLP   HF: deepstack_merger_list.{j}.{norm, linear_fc1,
-//   linear_fc2}
+//   tap    fold, then norm over the window, then MLP   HF: deepstack_merger_list.{j}.{norm, linear_fc1, ...}
 #pragma once
 
 #include <string>
@@ -37,8 +36,8 @@ struct TapMerger : Chain<Fold<2, 2, E>, Named<"norm", LayerNorm<E>>, Mlp2<E, Gel
             Mlp2<E, Gelu::Erf>(4 * n.features, 4 * n.features, n.outputs)) {}
 };
 
-// The merger kind of Qwen3-VL. A kind of one's own has `Layer`, and `Tap` where taps are merged in another
-// way.
+// The merger kind of Qwen3-VL. A kind of one's own has `Layer`, and `Tap` where taps are
+// merged in another way.
 struct MLP2 {
   template <class E>
   using Layer = MainMerger<E>;

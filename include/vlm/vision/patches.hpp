@@ -153,8 +153,8 @@ inline NormalisedLevels normalised_levels(const ImageSettings& settings) {
 
 }  // namespace detail
 
-// Writes gh * gw rows of `settings.features()` values; a still image fills every temporal slice of its
-// patches.
+// Writes gh * gw rows of `settings.features()` values; a still image fills every temporal
+// slice of its patches.
 inline void write_patches(const Image& resized, const ImageSettings& settings, float* rows) {
   const Index p = settings.patch_size, m = settings.merge_size, factor = settings.factor();
   if (resized.height % factor != 0 || resized.width % factor != 0)

@@ -41,8 +41,8 @@ inline void check_pixel_budget(const PixelBudget& budget, Index factor) {
                                  ", patch size * merge size " + std::to_string(factor)}});
 }
 
-// The multiples of `factor` nearest to the sides (halves to even), scaled at one ratio when the budget asks
-// for it.
+// The multiples of `factor` nearest to the sides (halves to even), scaled at one ratio when the
+// budget asks for it.
 inline ImageSize smart_resize(Index height, Index width, Index factor, const PixelBudget& budget) {
   check_pixel_budget(budget, factor);
   check_image_size(height, width, "image to resize");
@@ -70,8 +70,8 @@ inline ImageSize smart_resize(Index height, Index width, Index factor, const Pix
 
 namespace detail {
 
-// For each position of one output axis: where its window of input positions begins, and their integer
-// weights.
+// For each position of one output axis: where its window of input positions begins,
+// and their integer weights.
 struct ResizeWeights {
   static constexpr int fraction_bits = 22;
 

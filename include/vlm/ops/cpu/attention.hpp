@@ -1,7 +1,7 @@
-// Attention on the CPU. Keys are turned once into blocks of 64 columns; a task takes a tile of queries of one
-// head, walks its key blocks from the first key of the sequence with a running softmax, and keeps scores in
-// cache only. Block borders hang on the keys alone, so a query's bits do not depend on which queries stand
-// beside it.
+// Attention on the CPU. Keys are turned once into blocks of 64 columns; a task takes a tile of queries of
+// one head, walks its key blocks from the first key of the sequence with a running softmax, and keeps
+// scores in cache only. Block borders hang on the keys alone, so a query's bits do not depend on which
+// queries stand beside it.
 #pragma once
 
 #include <algorithm>
@@ -271,8 +271,8 @@ struct AttentionBackwardKernel {
 
 namespace vlm {
 
-// Turned keys of every sequence, then a tile of scores per worker. Bounded by rows, not by how they are
-// packed.
+// Turned keys of every sequence, then a tile of scores per worker. Bounded by rows, not by
+// how they are packed.
 template <class T>
 std::size_t scratch_bytes(const Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op) {
   const AttentionLayout<Cpu>& layout = op.layout;

@@ -81,8 +81,8 @@ struct LayerNormInputKernel {
   }
 };
 
-// dweight += dy n;  dbias += dy. A kernel of its own, so that dx has the same bits whether or not the norm
-// trains.
+// dweight += dy n;  dbias += dy. A kernel of its own, so that dx has the same bits whether or
+// not the norm trains.
 struct LayerNormWeightKernel {
   template <int W>
   VLM_INLINE static void run(const float* dy, const float* x, const float* statistics, float* dweight,

@@ -1,6 +1,6 @@
-// The small product that every matrix kernel rests on:  C[i, j] (+)= sum over k, in order, of A[i, k] * B[k,
-// j]. Tiles of C stay in registers; each element is one chain of fused multiply-adds whatever the tile's
-// shape.
+// The small product that every matrix kernel rests on:  C[i, j] (+)= sum over k, in order, of A[i,
+// k] * B[k, j]. Tiles of C stay in registers; each element is one chain of fused multiply-adds
+// whatever the tile's shape.
 #pragma once
 
 #include <vlm/ops/cpu/lanes.hpp>
