@@ -130,8 +130,9 @@ Turn mixed(Deck& deck) {
   const std::size_t kind = deck.dice().below(100);
   if (kind < 30) return ask_about_two(deck);
   const Picture& picture = deck.deal();
-  if (kind < 50) return caption(picture, deck.dice().one_of(captions));
-  if (kind < 75) return {{picture}, name_question, "a " + picture.item().name};
+  if (kind < 45) return caption(picture, deck.dice().one_of(captions));
+  if (kind < 60) return {{picture}, name_question, "a " + picture.item().name};
+  if (kind < 75) return classify(picture);
   if (kind < 90) return ask_yes_no(picture, deck.dice());
   return {{picture}, group_question, picture.item().group};
 }

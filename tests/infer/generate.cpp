@@ -6,6 +6,7 @@
 #include <new>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <vlm/infer/generate.hpp>
@@ -320,6 +321,22 @@ BOOST_FIXTURE_TEST_CASE(a_stream_gives_tokens_as_they_come_and_can_be_ended, Sma
 }
 
 // The first step over single tokens may make room; from then on nothing is taken from the heap.
+// One model serves several generators at once, each in a thread of its own.
+BOOST_AUTO_TEST_CASE(one_model_answers_in_many_threads) {
+  const golden::Case test("dense_02_two_images");
+  const auto net = golden::Run<Qwen3VL>(test, test.seed).net;
+  const std::vector<Sample> prompts{test.sample()};
+  const GenerateSettings settings{.max_tokens = 12};
+  const std::vector<Tokens> expected = Generator(net, 1).answer(prompts, settings);
+  std::vector<std::vector<Tokens>> answers(4);
+  std::vector<std::thread> threads;
+  for (std::vector<Tokens>& own : answers)
+    threads.emplace_back([&] { own = Generator(net, 2).answer(prompts, settings); });
+  for (std::thread& thread : threads) thread.join();
+  for (const std::vector<Tokens>& own : answers) BOOST_TEST((own == expected));
+  BOOST_TEST(expected.front().size() == 12u);
+}
+
 BOOST_AUTO_TEST_CASE(decoded_tokens_allocate_nothing) {
   for_each_case([](const golden::Case& test, const auto& net) {
     const std::vector<Sample> prompts = prompts_of(test);

@@ -18,9 +18,9 @@
 namespace vlm {
 
 struct Conversation {
-  std::string id;  // may be empty
-  std::vector<Message> messages;
-  DataPlace place;  // for errors
+  std::string id{};  // may be empty
+  std::vector<Message> messages{};
+  DataPlace place{};  // for errors
 };
 
 namespace detail {

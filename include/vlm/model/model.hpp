@@ -73,8 +73,9 @@ class Model {
     Rows encoded;  // [patches, vision features]
   };
 
-  // Reads an unmodified Hugging Face folder. The configuration must fit the type. Where the folder stores no
-  // head, the token table serves as one, whatever the flag says: such checkpoints exist.
+  // Reads an unmodified Hugging Face folder. Where it stores no head, the token table serves as one, whatever
+  // the flag says: such checkpoints exist. Throws ConfigError where config.json contradicts itself or the type
+  // [config-type], FileError where a file is damaged or the tensors are not those of the model [weights].
   static Model load(const std::string& folder) {
     ModelConfig config = ModelConfig::load(folder);
     SafetensorsFolder weights(folder);
@@ -83,7 +84,7 @@ class Model {
     model.parts_->store.read(std::move(weights), folder, config.tied);
     return model;
   }
-  // A new model: parameters drawn from the seed and their names.
+  // A new model: parameters drawn from the seed and their names. Throws ConfigError [config-type].
   static Model make(const ModelConfig& config, std::uint64_t seed) {
     Model model(config);
     model.parts_->store.initialise_all(seed, config.initial_deviation);

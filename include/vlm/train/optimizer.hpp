@@ -65,6 +65,7 @@ class AdamWOptimizer {
                               .step = step});
   }
 
+  // The moments as a safetensors file; reading throws FileError [optimizer-state] for another model's.
   void write(const std::string& path) const {
     SafetensorsWriter writer(path);
     each_moment([&](const std::string& name, std::span<float> moment) {

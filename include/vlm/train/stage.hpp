@@ -25,7 +25,7 @@ struct Context {
   static_assert(Tokens > 0, "vlm: Context<N> takes a positive number of tokens.");
   static constexpr Index tokens = Tokens;
 };
-// Tokens that the published recipe spends on the stage; told, not enforced.
+// Tokens that the published recipe spends on the stage: for the reader, nothing stops there.
 template <Index Tokens>
 struct Budget {
   static constexpr Index tokens = Tokens;

@@ -35,6 +35,8 @@ class Trainer {
  public:
   using Net = Model<Spec, Device, Precision, typename S::Trains, typename S::KeepKind>;
 
+  // Loads the start, or the newest checkpoint in `out`. Throws ConfigError where the recipe cannot be [recipe] or is not
+  // that of the checkpoint [resume-recipe, resume-stage], and what reading models and data throws.
   explicit Trainer(Recipe recipe)
       : recipe_(checked(std::move(recipe))),
         folder_(recipe_.out),
@@ -59,8 +61,8 @@ class Trainer {
   const Recipe& recipe() const { return recipe_; }
   Index steps_done() const { return step_; }
 
-  // One update from the next micro-batches. The loss's divisor counts the supervised tokens
-  // of the whole step.
+  // One update from the next micro-batches. The loss's divisor counts the supervised tokens of the whole step.
+  // Throws DataError for a line that cannot be used, and where loss or gradient are not finite [diverged].
   Report step() {
     const auto start = std::chrono::steady_clock::now();
     loader_.next_step(batches_, S::LossKind::power);
