@@ -70,6 +70,11 @@ Score answer_task(const AnswerPrompts& answer_prompts, const Options& options, s
     for (std::size_t i = 0; i < answers.size(); ++i) {
       const std::string answer = tokenizer.decode(answers[i], vlm::SpecialTokens::Skip);
       const std::string expected = vlm::reference_answer(conversations[i]);
+      if (trimmed(expected).empty())
+        throw vlm::DataError("task-line", {{"file", options.task},
+                                           {"line", std::to_string(conversations[i].place.line)},
+                                           {"expected", "an assistant's answer after the last user message"},
+                                           {"got", "none"}});
       const bool correct = trimmed(answer) == trimmed(expected);
       score.correct += correct;
       ++score.count;
@@ -135,6 +140,6 @@ int main(int count, char** arguments) {
   app.add_option("--answers", options.answers, "file for every answer, a JSON line each");
   app.add_option("--threads", options.threads, "0: one per processor")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0, 1024));
   return example::run(app, count, arguments, [&] { return evaluate(options); });
 }

@@ -40,7 +40,7 @@ install_packages() {
   fi
   echo "== installing ${missing[*]}"
   "${as_root[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
 }
 
 build_programs() {
@@ -79,7 +79,8 @@ loss_fell() {
 check_scale() {
   local before
   mkdir -p "$run"
-  before=$(cat "$run/scale" 2> /dev/null || echo "$scale")
+  before=$scale
+  [ -s "$run/scale" ] && before=$(cat "$run/scale")
   if [ "$before" != "$scale" ]; then
     echo "quickstart: $run holds a run of the other length; go on with that, or remove $run first" >&2
     exit 2
@@ -89,26 +90,33 @@ check_scale() {
 
 # What exact match `evaluate` prints for a task of the finished stage NAME.
 score_of() {
-  "$programs/evaluate" "$run/$1/model" "$run/data/$2.jsonl" --limit "$3" --max-tokens 16 | tee /dev/stderr |
-    sed -n 's/^exact match \([0-9.]*\).*/\1/p'
+  local text
+  text=$("$programs/evaluate" "$run/$1/model" "$run/data/$2.jsonl" --limit "$3" --max-tokens 16) || return 1
+  echo "$text" >&2
+  sed -n 's/^exact match \([0-9.]*\).*/\1/p' <<< "$text"
 }
 
 # stage NAME START DATA options...: trains, checks the loss, scores on held-out photographs.
 stage() {
-  local name=$1 start=$2 data=$3 began=$SECONDS pairs limit=1000 seconds
+  local name=$1 start=$2 data=$3 began pairs limit=1000 seconds
   shift 3
   echo "== $name"
   if [ ! -e "$run/$name/model/config.json" ]; then
     "$programs/train" "$name" "$start" "$run/$name" "$data" --checkpoint-every 200 "$@"
   fi
   loss_fell "$run/$name/log.jsonl" || { echo "quickstart: the loss of $name did not fall" >&2; exit 1; }
+  began=$SECONDS
   [ "$name" = SFT ] && limit=10000
   echo "held out, $limit photographs: what is this?"
   classify=$(score_of "$name" test $limit)
   echo "held out, pairs of photographs"
   pairs=$(score_of "$name" test_pairs 1000)
-  seconds=$(cat "$run/$name/seconds" 2> /dev/null || echo $((SECONDS - began)))
-  echo "$seconds" > "$run/$name/seconds"
+  # Steps from the log, which goes on over interruptions, and this scoring.
+  if [ ! -s "$run/$name/seconds" ]; then
+    sed 's/.*"seconds":\([0-9.]*\).*/\1/' "$run/$name/log.jsonl" |
+      awk -v scoring=$((SECONDS - began)) '{ s += $1 } END { printf "%d\n", s + scoring + 0.5 }' > "$run/$name/seconds"
+  fi
+  seconds=$(cat "$run/$name/seconds")
   total=$((total + seconds))
   scores+=("{\"stage\":\"$name\",\"seconds\":$seconds,\"scores\":{\"classify\":$classify,\"pairs\":$pairs}}")
   local joined
@@ -124,7 +132,7 @@ install_packages
 build_programs
 compose_data
 # What came before the first stage counts too, once.
-[ -e "$run/preparation" ] || echo $SECONDS > "$run/preparation"
+[ -s "$run/preparation" ] || echo $SECONDS > "$run/preparation"
 total=$(cat "$run/preparation")
 stage text-warm-up "$run/start" "$run/data/text.jsonl" --from-scratch --steps 120 --learning-rate 3e-3 --end-rate 3e-4 --warm-up 10
 stage S0 "$run/text-warm-up/model" "$run/data/captions.jsonl" --steps $((60 * scale)) --learning-rate 2e-3 --end-rate 1e-3 --warm-up 10

@@ -10,7 +10,7 @@ using vlm::Permutation;
 BOOST_AUTO_TEST_SUITE(data_permutation)
 
 BOOST_AUTO_TEST_CASE(each_index_goes_to_one_place) {
-  for (const std::uint64_t size : {1, 2, 3, 4, 5, 7, 16, 17, 63, 64, 65, 257, 1000, 60000}) {
+  for (const std::uint64_t size : {1u, 2u, 3u, 4u, 5u, 7u, 16u, 17u, 63u, 64u, 65u, 257u, 1000u, 60000u}) {
     const Permutation order(size, 1, size);
     std::vector<bool> taken(size);
     for (std::uint64_t i = 0; i < size; ++i) {
@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(seed_and_stream_change_the_order) {
 BOOST_AUTO_TEST_CASE(places_are_spread_evenly) {
   // Over many streams an index goes everywhere equally often: chi-squared of 15 degrees of freedom; 45 is
   // exceeded once in ten thousand.
-  for (const std::uint64_t index : {0, 7, 15}) {
+  for (const std::uint64_t index : {0u, 7u, 15u}) {
     std::vector<double> counts(16);
     for (std::uint64_t stream = 0; stream < 16000; ++stream) ++counts[Permutation(16, 1, stream)(index)];
     double deviation = 0;

@@ -114,6 +114,8 @@ BOOST_AUTO_TEST_CASE(bad_samples) {
        "text that spells no control token", "<|image_pad|>", correct},
       {line_of({text_item("?")}, "A cat.<|im_end|>"), "messages[1].content[0]",
        "text that spells no control token", "<|im_end|>", correct},
+      {line_of({text_item("<|image_"), text_item("pad|>")}, "A cat."), "messages",
+       "text that spells no control token", "one across two items", correct},
       {R"({"messages": [{"role": "user", "content": "?"}]})", "messages", "an assistant's message to learn",
        "none", correct},
   };

@@ -35,6 +35,19 @@ BOOST_AUTO_TEST_CASE(a_write_that_throws_leaves_the_old_folder) {
   BOOST_TEST(vlm::read_file(path + "/a") == "old");
 }
 
+// Killed between its two renames, a call leaves the old folder under another name; the next one takes it back first.
+BOOST_AUTO_TEST_CASE(a_call_killed_between_its_renames_loses_nothing) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/model";
+  vlm::make_folder(path + ".old");
+  vlm::write_file_atomically(path + ".old/a", "old");
+  BOOST_CHECK_THROW(
+      vlm::write_folder_atomically(path, [](const std::string&) { throw vlm::DataError("x", {}); }),
+      vlm::DataError);
+  BOOST_TEST(vlm::read_file(path + "/a") == "old");
+  BOOST_TEST(!vlm::file_exists(path + ".partial"));
+}
+
 BOOST_AUTO_TEST_CASE(names_and_errors) {
   const TemporaryFolder folder;
   vlm::make_folder(folder.path + "/a/b");

@@ -2,8 +2,10 @@
 // weights and pixels come from a seeded generator that make_reference.py repeats.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -87,6 +89,17 @@ struct Case {
     return sample;
   }
 };
+
+// max |a - b|; infinity where a number is none.
+inline float largest_difference(std::span<const float> a, std::span<const float> b) {
+  float largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const float difference = std::abs(a[i] - b[i]);
+    if (!std::isfinite(difference)) return std::numeric_limits<float>::infinity();
+    largest = std::max(largest, difference);
+  }
+  return largest;
+}
 
 // The Euclidean norm of a gradient, then its products with 32 fixed random vectors.
 inline std::vector<double> summary(std::span<const float> gradient, const std::string& name,

@@ -92,10 +92,7 @@ void check_levels(const std::string& folder) {
       Runtime<Cpu> runtime(2, static_cast<IsaLevel>(level));
       run.forward_and_backward(runtime, pack(test.config, {test.sample()}));
       BOOST_REQUIRE_EQUAL(run.logits.size(), logits.size());
-      float largest = 0;
-      for (std::size_t i = 0; i < logits.size(); ++i)
-        largest = std::max(largest, std::abs(run.logits[i] - logits[i]));
-      BOOST_TEST(largest <= 1e-4f);
+      BOOST_TEST(golden::largest_difference(run.logits, logits) <= 1e-4f);
     }
 }
 

@@ -34,10 +34,7 @@ void check_case(const std::string& folder) {
     run.forward_and_backward(runtime, batch);
     const auto logits = golden::values_of<float>(test.file, "logits");
     BOOST_REQUIRE_EQUAL(run.logits.size(), logits.size());
-    float largest = 0;
-    for (std::size_t i = 0; i < logits.size(); ++i)
-      largest = std::max(largest, std::abs(run.logits[i] - logits[i]));
-    BOOST_TEST(largest <= 1e-4f);
+    BOOST_TEST(golden::largest_difference(run.logits, logits) <= 1e-4f);
     BOOST_TEST(std::abs(run.loss - golden::values_of<float>(test.file, "loss").at(0)) <= 1e-5);
 
     std::size_t compared = 0;

@@ -18,7 +18,8 @@ grep -q '"exact_match"' score.json
 # Wrong input: one error, exit status 2.
 status=0
 "$programs/evaluate" nowhere "$toy/data.jsonl" 2> error.txt || status=$?
-[ $status = 2 ] && grep -q 'nowhere' error.txt
+[ $status = 2 ]
+grep -q 'nowhere' error.txt
 status=0
 "$programs/evaluate" SFT/model "$toy/data.jsonl" --require 1 --limit 12 --max-tokens 1 > /dev/null || status=$?
 [ $status = 1 ]

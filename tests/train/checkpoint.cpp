@@ -44,6 +44,16 @@ BOOST_AUTO_TEST_CASE(foreign_names_are_no_checkpoints) {
   BOOST_TEST(CheckpointFolder(folder.path).steps().empty());
 }
 
+BOOST_AUTO_TEST_CASE(what_a_killed_run_left_is_removed) {
+  const TemporaryFolder folder;
+  vlm::make_folder(folder.path + "/checkpoint-7.partial");
+  vlm::make_folder(folder.path + "/checkpoint-5.old");
+  vlm::make_folder(folder.path + "/checkpoint-6");
+  const CheckpointFolder checkpoints(folder.path);
+  BOOST_TEST(vlm::folder_names(folder.path) == (std::vector<std::string>{"checkpoint-6"}),
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(companions_are_carried_along) {
   const TemporaryFolder from, to;
   vlm::write_file_atomically(from.path + "/tokenizer.json", "{}");

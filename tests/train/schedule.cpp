@@ -21,4 +21,9 @@ BOOST_AUTO_TEST_CASE(ends_at_the_end_rate_and_starts_at_once_without_warm_up) {
   BOOST_TEST(rate(10) == 0.25, boost::test_tools::tolerance(1e-12));
 }
 
+BOOST_AUTO_TEST_CASE(a_single_step_trains_at_the_peak) {
+  BOOST_TEST((vlm::CosineSchedule{.peak = 0.5, .end = 0, .warm_up = 0, .steps = 1}(1)) == 0.5);
+  BOOST_TEST((vlm::CosineSchedule{.peak = 0.5, .end = 0, .warm_up = 3, .steps = 4}(4)) == 0.5);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

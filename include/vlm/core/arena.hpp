@@ -62,7 +62,7 @@ class Arena {
     if (bottom_ != 0 || top_ != 0)
       throw DeviceError("arena-in-use",
                         {{"expected", "an empty arena"}, {"try", "reserve memory between steps"}});
-    buffer_ = Buffer<Device>();
+    buffer_ = Buffer<Device>(alignment);  // gives the old one back first
     buffer_ = Buffer<Device>(round_up(bytes));
   }
   std::size_t capacity() const { return buffer_.size(); }

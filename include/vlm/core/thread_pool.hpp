@@ -12,6 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include <string>
+
+#include <vlm/core/error.hpp>
 #include <vlm/core/shape.hpp>
 
 namespace vlm {
@@ -29,16 +32,18 @@ class ThreadPool {
   // `threads` workers, the calling thread among them; 0 means one for each available processor.
   explicit ThreadPool(int threads = 0) : size_(threads > 0 ? threads : available_processors()) {
     spins_ = size_ <= available_processors() ? 4000 : 0;
-    for (int worker = 1; worker < size_; ++worker) threads_.emplace_back([this, worker] { serve(worker); });
+    try {
+      for (int worker = 1; worker < size_; ++worker) threads_.emplace_back([this, worker] { serve(worker); });
+    } catch (...) {
+      stop();
+      throw DeviceError("threads", {{"expected", std::to_string(size_) + " threads"},
+                                    {"got", std::to_string(threads_.size() + 1)},
+                                    {"try", "fewer threads"}});
+    }
   }
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
-  ~ThreadPool() {
-    stopping_ = true;
-    round_.fetch_add(1, std::memory_order_release);
-    round_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
+  ~ThreadPool() { stop(); }
 
   int size() const { return size_; }
 
@@ -64,6 +69,13 @@ class ThreadPool {
   }
 
  private:
+  void stop() {
+    stopping_ = true;
+    round_.fetch_add(1, std::memory_order_release);
+    round_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
   void take_tasks(int worker) {
     try {
       for (Index task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;)

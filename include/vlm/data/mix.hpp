@@ -37,6 +37,11 @@ class Mix {
                                           {"got", std::to_string(source.weight)}});
       files_.emplace_back(source.path);
       const double count = std::round(source.weight * static_cast<double>(files_.back().size()));
+      if (count < 1)
+        throw DataError("data-empty", {{"file", source.path},
+                                       {"expected", "at least one conversation of it in an epoch"},
+                                       {"got", std::to_string(files_.back().size()) + " lines at weight " +
+                                                   std::to_string(source.weight)}});
       begins_.push_back(epoch_size_);
       epoch_size_ += static_cast<Index>(count);
     }

@@ -128,12 +128,20 @@ class Processor {
     for (const RenderedPiece& piece : render_instruct_pieces(messages, open_answer))
       for (const std::int32_t token : tokenizer_.encode(piece.text)) {
         const bool visual = token == config_.image_token;
+        // Control tokens are refused item by item; items side by side could spell one too.
+        if (token == config_.video_token || (visual && image == sample.images.size()))
+          detail::throw_data_line(conversation.place, "messages", "text that spells no control token",
+                                  "one across two items");
         const Index copies =
             visual ? sample.images[image++].visual_tokens(image_settings_.merge_size) : Index{1};
         sample.tokens.insert(sample.tokens.end(), static_cast<std::size_t>(copies), token);
         sample.supervised.insert(sample.supervised.end(), static_cast<std::size_t>(copies),
                                  static_cast<std::uint8_t>(piece.supervised));
       }
+    if (image != sample.images.size())
+      detail::throw_data_line(
+          conversation.place, "messages", "images in user messages only",
+          std::to_string(sample.images.size()) + " images, " + std::to_string(image) + " in the text");
     return sample;
   }
 

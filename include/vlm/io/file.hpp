@@ -46,6 +46,14 @@ class FileDescriptor {
   int handle_;
 };
 
+// A rename must reach the disk too; a folder that cannot be synced is not an error of what is in it.
+inline void sync_folder_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const FileDescriptor handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (handle.get() >= 0) ::fsync(handle.get());
+}
+
 }  // namespace detail
 
 // A file mapped for reading. The bytes stay valid as long as the object lives.
@@ -129,18 +137,10 @@ class AtomicFile {
     if (::rename(temporary_.c_str(), path_.c_str()) != 0)
       detail::throw_file_error("file-write", path_, "a file that can be renamed into place");
     committed_ = true;
-    sync_folder();
+    detail::sync_folder_of(path_);
   }
 
  private:
-  // The rename itself must reach the disk; a folder that cannot be synced is not an error of the file.
-  void sync_folder() const {
-    const std::size_t slash = path_.find_last_of('/');
-    const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-    detail::FileDescriptor handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (handle.get() >= 0) ::fsync(handle.get());
-  }
-
   std::string path_;
   std::string temporary_;
   detail::FileDescriptor file_;

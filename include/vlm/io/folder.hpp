@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <vlm/core/error.hpp>
+#include <vlm/io/file.hpp>
 
 namespace vlm {
 
@@ -53,16 +54,24 @@ inline void remove_folder(const std::string& path) {
 template <class Write>
 void write_folder_atomically(const std::string& path, Write&& write) {
   const std::string partial = path + ".partial", old = path + ".old";
+  std::error_code error;
+  // A call that was killed between its renames left the folder under its other name.
+  if (!std::filesystem::exists(path, error)) std::filesystem::rename(old, path, error);
   remove_folder(partial);
   make_folder(partial);
-  write(partial);
+  try {
+    write(partial);
+  } catch (...) {
+    remove_folder(partial);
+    throw;
+  }
   remove_folder(old);
-  std::error_code error;
   std::filesystem::rename(path, old, error);
   if (error == std::errc::no_such_file_or_directory) error.clear();
   detail::check_folder(error, path);
   std::filesystem::rename(partial, path, error);
   detail::check_folder(error, path);
+  detail::sync_folder_of(path);
   remove_folder(old);
 }
 

@@ -85,6 +85,11 @@ inline VisionSizes read_vision(const Json& config, const std::string& document) 
                     std::to_string(index));
     n.taps.push_back(index);
   }
+  for (const auto& [field, size] : {std::pair{"patch_size", n.patch_size},
+                                    {"temporal_patch_size", n.temporal_patch_size},
+                                    {"in_channels", n.channels}})
+    if (size > 1024)
+      contradiction(document, std::string("vision_config.") + field, "at most 1024", std::to_string(size));
   if (n.merge_size != 2)
     contradiction(document, "vision_config.spatial_merge_size", "2", std::to_string(n.merge_size));
   if (n.features % n.heads != 0 || n.head_dim() % 8 != 0)

@@ -25,9 +25,15 @@ struct Parameter {
 
 namespace detail {
 
+// Throws ConfigError [model-size] where a tensor has more than 2^48 elements: no file holds that, and sums of bytes
+// of all tensors stay far below 2^64.
 inline Index element_count(const std::vector<Index>& shape) {
   Index count = 1;
-  for (Index size : shape) count *= size;
+  for (Index size : shape)
+    if (size < 0 || __builtin_mul_overflow(count, size, &count) || count > (Index{1} << 48))
+      throw ConfigError("model-size", {{"tensor", shape_text(shape)},
+                                       {"expected", "at most 2^48 elements"},
+                                       {"try", "the sizes of a real config.json"}});
   return count;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +26,12 @@ inline void copy_companions(const std::string& from, const std::string& to) {
 
 class CheckpointFolder {
  public:
-  explicit CheckpointFolder(std::string out) : out_(std::move(out)) { make_folder(out_); }
+  explicit CheckpointFolder(std::string out) : out_(std::move(out)) {
+    make_folder(out_);
+    for (const std::string& name : folder_names(out_))  // of a run that was killed
+      if (name.starts_with("checkpoint-") && (name.ends_with(".partial") || name.ends_with(".old")))
+        remove_folder(out_ + "/" + name);
+  }
 
   std::string path(Index step) const { return out_ + "/checkpoint-" + std::to_string(step); }
 
@@ -46,7 +52,10 @@ class CheckpointFolder {
   void write(Index step, Write&& write_files) {
     write_folder_atomically(path(step), write_files);
     const std::vector<Index> all = steps();
-    for (std::size_t i = 0; i + kept < all.size(); ++i) remove_folder(path(all[i]));
+    for (std::size_t i = 0; i + kept < all.size(); ++i) {
+      std::rename(path(all[i]).c_str(), (path(all[i]) + ".old").c_str());  // absent at once, then removed
+      remove_folder(path(all[i]) + ".old");
+    }
   }
 
  private:

@@ -12,6 +12,7 @@ class Interrupt {
     flag() = 0;
     struct sigaction action{};
     action.sa_handler = [](int) { flag() = 1; };
+    action.sa_flags = SA_RESTART;  // the saving that follows must not see interrupted calls
     sigaction(SIGINT, &action, &interrupt_);
     sigaction(SIGTERM, &action, &terminate_);
   }

@@ -48,6 +48,15 @@ class AdamWOptimizer {
     return std::sqrt(sum);
   }
 
+  // The same of all trained values; not finite where one of them is not.
+  double value_norm(Runtime<Cpu>& s) const {
+    double sum = 0;
+    const View<double, 1, Cpu> result(&sum, Shape<1>{{1}});
+    for (const Parameter* p : trained_)
+      s.run(SquaredNorm<Cpu, float>{.x = flat<const float>(p->value), .result = result});
+    return std::sqrt(sum);
+  }
+
   // Update number `step` (from 1) with gradients of global norm `norm`, which are scaled down to the clip.
   void update(Runtime<Cpu>& s, Index step, double rate, double norm) {
     const double scale = settings_.clip > 0 && norm > settings_.clip ? settings_.clip / (norm + 1e-6) : 1.0;

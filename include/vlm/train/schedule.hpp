@@ -17,7 +17,8 @@ struct CosineSchedule {
 
   double operator()(Index step) const {
     if (step < warm_up) return peak * static_cast<double>(step) / static_cast<double>(warm_up);
-    const Index rest = std::max<Index>(steps - warm_up, 1);
+    const Index rest = steps - warm_up;
+    if (rest <= 1) return peak;  // a cosine of one step would train nothing
     const double share = std::min(1.0, static_cast<double>(step - warm_up) / static_cast<double>(rest));
     return end + (peak - end) / 2 * (1 + std::cos(std::numbers::pi * share));
   }

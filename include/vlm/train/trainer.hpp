@@ -53,6 +53,7 @@ class Trainer {
     if (resumed_) restore(folder_.path(*resumed_));
     runtime_.plan([&] {
       optimizer_.gradient_norm(runtime_);
+      optimizer_.value_norm(runtime_);
       optimizer_.update(runtime_, 1, 0, 0);
     });
   }
@@ -77,7 +78,7 @@ class Trainer {
       report.supervised += static_cast<Index>(batch.rows.size());
     }
     report.loss = loss;
-    report.balance = static_cast<double>(balance) / static_cast<double>(batches_.size());
+    report.balance = static_cast<double>(balance);
     report.gradient_norm = optimizer_.gradient_norm(runtime_);
     report.learning_rate = schedule_(step_ + 1);
     if (!std::isfinite(loss) || !std::isfinite(report.gradient_norm))
@@ -108,7 +109,7 @@ class Trainer {
       if (stop && step_ < recipe_.steps) return RunEnd::Interrupted;
     }
     write_folder_atomically(recipe_.out + "/model", [&](const std::string& path) { save_model(path); });
-    return RunEnd::Finished;
+    return interrupt.requested() ? RunEnd::Interrupted : RunEnd::Finished;
   }
 
   void save_checkpoint() {
@@ -143,6 +144,13 @@ class Trainer {
             .micro_batches = recipe_.micro_batches,
             .seed = recipe_.seed};
   }
+  // Nothing is saved that holds a number which is none.
+  void check_values() {
+    if (!std::isfinite(optimizer_.value_norm(runtime_)))
+      throw DataError("diverged", {{"at", "step " + std::to_string(step_)},
+                                   {"expected", "finite weights"},
+                                   {"try", "a smaller learning rate; the last checkpoint is whole"}});
+  }
   // What must not change between the halves of an interrupted run.
   Json recipe_settings() const {
     const AdamWSettings& adamw = recipe_.adamw;
@@ -159,7 +167,8 @@ class Trainer {
                          {"clip", static_cast<double>(adamw.clip)},
                          {"balance", static_cast<double>(recipe_.balance)}});
   }
-  void save_model(const std::string& path) const {
+  void save_model(const std::string& path) {
+    check_values();
     net_.save(path);
     copy_companions(recipe_.start, path);
   }
@@ -236,7 +245,9 @@ class Trainer {
     Sequences<Device> text;
     if (!runtime_.measuring()) text = net_.text_sequences(batch, tables_);
     text.query_offsets = detail::on_device<Device>(batch.offsets);
-    runtime_.balance() = {.coefficient = Spec::sparse ? recipe_.balance : 0.0f,
+    // The mean over layers and micro-batches.
+    const Index parts = net_.config().text.layers * recipe_.micro_batches;
+    runtime_.balance() = {.coefficient = Spec::sparse ? recipe_.balance / static_cast<float>(parts) : 0.0f,
                           .loss = {&balance, Shape<1>{{1}}}};
     const Index rows = static_cast<Index>(batch.rows.size()), features = net_.features();
     const Floats hidden = runtime_.template keep<float>(batch.token_count(), features);
