@@ -57,16 +57,18 @@ struct Turn {
 // The pictures of one split, dealt in shuffled order: each once before any comes again.
 class Deck {
  public:
-  Deck(const std::string& folder, const std::string& split, std::uint64_t seed) : dice_(seed) {
-    const std::string path =
-        std::filesystem::absolute(folder).lexically_normal() / (split + "-images-idx3-ubyte");
+  // References are relative to `out`, where the conversations are written, so that both folders may move together.
+  Deck(const std::string& folder, const std::string& out, const std::string& split, std::uint64_t seed)
+      : dice_(seed) {
+    const std::string path = folder + "/" + split + "-images-idx3-ubyte";
+    const std::string reference = std::filesystem::relative(path, out).string() + "#";
     const vlm::IdxFile images(path), labels(folder + "/" + split + "-labels-idx1-ubyte");
     if (images.extents().size() != 3 || labels.extents().size() != 1 || images.count() != labels.count())
       throw vlm::DataError("idx-pair", {{"file", labels.path()},
                                         {"expected", "one label for each image of " + path},
                                         {"got", vlm::shape_text(labels.extents()) + " labels, " +
                                                     vlm::shape_text(images.extents()) + " images"}});
-    for (vlm::Index i = 0; i < images.count(); ++i) add({path + "#" + std::to_string(i), labels.item(i)[0]});
+    for (vlm::Index i = 0; i < images.count(); ++i) add({reference + std::to_string(i), labels.item(i)[0]});
     for (const auto& members : by_class_)
       if (members.empty())
         throw vlm::DataError("idx-label", {{"file", labels.path()}, {"expected", "every label"}});
@@ -240,7 +242,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", seed, "another seed, another order");
   return example::run(app, argc, argv, [&] {
     std::filesystem::create_directories(out_folder);
-    Deck train(idx_folder, "train", seed), held_out(idx_folder, "t10k", seed);
+    Deck train(idx_folder, out_folder, "train", seed), held_out(idx_folder, out_folder, "t10k", seed);
     compose_training(train, out_folder);
     compose_held_out(held_out, out_folder);
     return 0;
