@@ -179,7 +179,8 @@ class Trainer {
                                          {"expected", std::string(S::stage_name.view())},
                                          {"got", state.at("stage").string()},
                                          {"try", "another `out` for another stage"}});
-    for (const auto& [name, here] : recipe_settings().members()) {
+    const Json settings = recipe_settings();
+    for (const auto& [name, here] : settings.members()) {
       const Json& saved = state.at("recipe").at(name);
       if (saved.number() != here.number())
         throw ConfigError("resume-recipe",
