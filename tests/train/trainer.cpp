@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(kill_and_resume_gives_the_same_losses) {
   Trainer<S1>(recipe).run();
   recipe.out = killed.path;
   int kills = 0;
-  for (int delay = 40; !run_and_kill(recipe, std::chrono::milliseconds(delay)); delay += 25) {
+  for (int delay = 40; !run_and_kill(recipe, std::chrono::milliseconds(delay)); delay += 25 + delay / 4) {
     ++kills;
     BOOST_REQUIRE(kills < 200);
   }
