@@ -17,3 +17,4 @@
 #include <vlm/ops/cpu/rope.hpp>
 #include <vlm/ops/cpu/route.hpp>
 #include <vlm/ops/cpu/rows.hpp>
+#include <vlm/ops/cpu/sample.hpp>

@@ -1,6 +1,8 @@
-// The room io: files, JSON, safetensors.
+// The room io: files, JSON, safetensors, checkpoints.
 #pragma once
 
+#include <vlm/io/checkpoint.hpp>
+#include <vlm/io/crc32c.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/io/folder.hpp>
 #include <vlm/io/json.hpp>

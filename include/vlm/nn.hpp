@@ -16,8 +16,10 @@
 #include <vlm/nn/named.hpp>
 #include <vlm/nn/norm.hpp>
 #include <vlm/nn/param.hpp>
+#include <vlm/nn/parameters.hpp>
 #include <vlm/nn/probe.hpp>
 #include <vlm/nn/recompute.hpp>
 #include <vlm/nn/residual.hpp>
+#include <vlm/nn/rope.hpp>
 #include <vlm/nn/stack.hpp>
 #include <vlm/nn/visit.hpp>

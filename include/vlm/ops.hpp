@@ -17,3 +17,4 @@
 #include <vlm/ops/rope.hpp>
 #include <vlm/ops/route.hpp>
 #include <vlm/ops/rows.hpp>
+#include <vlm/ops/sample.hpp>

@@ -6,7 +6,6 @@
 #include <vlm/text/chat_template.hpp>
 #include <vlm/text/pre_tokenizer.hpp>
 #include <vlm/text/qwen3.hpp>
-#include <vlm/text/rope.hpp>
 #include <vlm/text/tokenizer.hpp>
 #include <vlm/text/tokenizer_json.hpp>
 #include <vlm/text/tokenizer_trainer.hpp>

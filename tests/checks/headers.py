@@ -1,26 +1,41 @@
 """Each header stands alone, without warnings, and bears the macros that other people's headers define.
 
-One compilation per header and compiler, syntax only. min and max are not among the macros: libstdc++ takes them away.
+One compilation per header and compiler, syntax only: every C++ compiler that is given, and nvcc where it was found, whose
+warnings about pragmas of g++ do not count. min and max are not among the macros: libstdc++ takes them away.
 """
+
+import pathlib
+import tempfile
 
 import house
 
 POISON = ["-DI=vlm_poison(", "-Dsmall=vlm_poison(", "-DB0=vlm_poison("]
-WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 
 
-def check(compiler, path, arguments):
-    command = [compiler, *house.flags(arguments), *POISON, *WARNINGS, "-fsyntax-only", "-x", "c++", "-include", path, "-"]
-    status, output = house.run(command, "int main() {}\n")
+def alone(compiler, path, arguments, folder):
+    """The command that compiles one header as a source; nvcc has no syntax-only and leaves its output in the folder."""
+    if compiler == arguments.nvcc:
+        output = folder / ("_".join(path.parts) + ".ptx")
+        return [compiler, *house.NVCC_FLAGS, *house.flags(arguments, nvcc=True), "-x", "cu", "-ptx", "-o", output,
+                house.INCLUDE / path]
+    return [compiler, *house.flags(arguments), *POISON, *house.WARNINGS, "-fsyntax-only", "-x", "c++", "-include", path,
+            "/dev/null"]
+
+
+def check(compiler, path, arguments, folder):
+    status, output = house.run(alone(compiler, path, arguments, folder))
     return f"{path} does not compile alone with {compiler}:\n{output}" if status else None
 
 
 def main():
-    arguments = house.compiler_arguments(__doc__)
+    arguments = house.compiler_arguments(__doc__, {"nvcc": "the nvcc program, where there is one"})
     headers = house.headers({".hpp"})
     work = [(compiler, path) for compiler in arguments.compiler for path in headers]
-    results = house.parallel(lambda item: check(*item, arguments), work)
-    house.finish([problem for problem in results if problem], f"{len(headers)} headers, {len(work)} compilations")
+    if arguments.nvcc:
+        work += [(arguments.nvcc, path) for path in house.headers()]
+    with tempfile.TemporaryDirectory() as name:
+        results = house.parallel(lambda item: check(*item, arguments, pathlib.Path(name)), work)
+    house.finish([problem for problem in results if problem], f"{len(house.headers())} headers, {len(work)} compilations")
 
 
 if __name__ == "__main__":

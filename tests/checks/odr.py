@@ -1,33 +1,48 @@
-"""Two translation units that include vlm/vlm.hpp, header-only, link into one program: nothing is defined twice."""
+"""Translation units link into one program, nothing defined twice: two that include vlm/vlm.hpp header-only and, where the
+compiled kernels are given, one more that sees declarations only (VLM_COMPILED=1)."""
 
 import pathlib
 import tempfile
 
 import house
 
-UNITS = {
-    "main.cpp": "#include <vlm/vlm.hpp>\nint other();\nint main() { return other(); }\n",
-    "other.cpp": "#include <vlm/vlm.hpp>\nint other();\nint other() { return 0; }\n",
-}
+USE = """#include <vlm/vlm.hpp>
+int {name}();
+int {name}() {{ return vlm::write_json(vlm::parse_json("[1, 2]", "{name}")) == "[1,2]" ? 0 : 1; }}
+"""
+MAIN = """#include <vlm/vlm.hpp>
+{declarations}
+int main() {{ return {calls}; }}
+"""
 
 
 def main():
-    arguments = house.compiler_arguments(__doc__)
+    arguments = house.compiler_arguments(__doc__, {"kernels": "the library vlm::kernels"})
     compiler = arguments.compiler[0]
+    options = {"header_only": []}
+    if arguments.kernels:
+        options["compiled"] = ["-DVLM_COMPILED=1"]
+    units = {name: USE.format(name=name) for name in options}
+    options["main"] = []
+    units["main"] = MAIN.format(declarations=" ".join(f"int {name}();" for name in units),
+                                calls=" + ".join(f"{name}()" for name in units))
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
 
         def compile_unit(unit):
-            (folder / unit).write_text(UNITS[unit], encoding="utf-8")
-            return house.run([compiler, *house.flags(arguments), "-c", folder / unit, "-o", folder / f"{unit}.o"])
+            source = folder / f"{unit}.cpp"
+            source.write_text(units[unit], encoding="utf-8")
+            return house.run([compiler, *house.flags(arguments), *options[unit], "-c", source, "-o", folder / f"{unit}.o"])
 
-        steps = house.parallel(compile_unit, UNITS)
-        objects = [folder / f"{unit}.o" for unit in UNITS]
+        steps = house.parallel(compile_unit, units)
+        objects = [folder / f"{unit}.o" for unit in units]
+        libraries = [arguments.kernels] if arguments.kernels else []
         if all(status == 0 for status, _ in steps):
-            steps.append(house.run([compiler, "-pthread", *objects, "-o", folder / "program"]))
+            steps.append(house.run([compiler, "-pthread", *objects, *libraries, "-o", folder / "program"]))
         if all(status == 0 for status, _ in steps):
             steps.append(house.run([folder / "program"]))
-        house.finish([f"status {status}:\n{output}" for status, output in steps if status], f"two units with {compiler}")
+        house.finish([f"status {status}:\n{output}" for status, output in steps if status],
+                     f"{', '.join(units)} with {compiler}")
 
 
 if __name__ == "__main__":

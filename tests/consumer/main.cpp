@@ -1,6 +1,16 @@
 // The smallest program of a user: one include, no option set, and an error of the library caught.
 #include <vlm/vlm.hpp>
 
+#include <string_view>
+
+#if defined(CUDART_VERSION) || defined(__DRIVER_TYPES_H__)
+#error "vlm/vlm.hpp includes headers of CUDA in a program that does not use it"
+#endif
+#if defined(PACKAGE_VERSION)
+static_assert(std::string_view(PACKAGE_VERSION) == VLM_VERSION,
+              "the package and its headers are of one version");
+#endif
+
 int main() {
   try {
     vlm::parse_json("{", "settings.json");

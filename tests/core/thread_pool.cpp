@@ -71,6 +71,34 @@ BOOST_AUTO_TEST_CASE(an_exception_comes_back_and_the_pool_goes_on) {
   }
 }
 
+// Far more threads than processors, as on a machine that others use too.
+BOOST_AUTO_TEST_CASE(two_to_128_threads) {
+  for (const int threads : {2, 3, 16, 64, 128}) {
+    ThreadPool pool(threads);
+    BOOST_TEST(pool.size() == threads);
+    for (const Index tasks : {1, threads - 1, threads, threads + 1, 1000})
+      BOOST_TEST((runs(pool, tasks) == std::vector<int>(static_cast<std::size_t>(tasks), 1)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(impossible_numbers_of_threads_are_refused) {
+  for (const int threads : {-1, 1025}) {
+    const std::string expected = "vlm::DeviceError [threads]\n  expected  0 to 1024 threads\n  got       " +
+                                 std::to_string(threads) +
+                                 "\n  try       0, which means one for each processor";
+    BOOST_CHECK_EXCEPTION(ThreadPool{threads}, DeviceError,
+                          [&](const DeviceError& error) { return error.what() == expected; });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_control_group_limits_processors) {
+  BOOST_TEST(detail::processors_of_quota("200000 100000\n") == 2);
+  BOOST_TEST(detail::processors_of_quota("150000 100000\n") == 2);
+  BOOST_TEST(detail::processors_of_quota("1000 100000\n") == 1);
+  for (const char* none : {"max 100000\n", "", "0 100000", "100000", "100000 0", "-1 100000"})
+    BOOST_TEST(detail::processors_of_quota(none) == detail::most_threads);
+}
+
 BOOST_AUTO_TEST_CASE(zero_threads_means_all_processors) {
   BOOST_TEST(available_processors() >= 1);
   BOOST_TEST(ThreadPool(0).size() == available_processors());

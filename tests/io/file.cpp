@@ -79,7 +79,8 @@ BOOST_AUTO_TEST_CASE(only_regular_files_are_mapped) {
   for (const std::string& path : {folder.path, folder / "pipe"}) {
     BOOST_TEST(message_of([&] { vlm::MappedFile{path}; }) ==
                "vlm::FileError [file-open]\n  file      " + path +
-                   "\n  expected  a regular file\n  got       something else");
+                   "\n  expected  a regular file\n  got       something else\n  try       the path of the "
+                   "file itself");
   }
 }
 

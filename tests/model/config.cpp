@@ -100,8 +100,12 @@ BOOST_AUTO_TEST_CASE(rope_is_found_in_every_spelling) {
       const ModelConfig c = ModelConfig::parse(with(rope, spelling), "config.json");
       BOOST_TEST(c.text.rope_theta == 1e6);
       BOOST_TEST((c.text.rope_section == std::array<Index, 3>{4, 2, 2}));
+      BOOST_TEST(!c.text.rope_interleaved.has_value());
     }
   }
+  BOOST_TEST(ModelConfig::parse(released, "c").text.rope_interleaved.value());
+  BOOST_TEST(!ModelConfig::parse(with(R"("mrope_interleaved": true)", R"("mrope_interleaved": false)"), "c")
+                  .text.rope_interleaved.value());
 }
 
 BOOST_AUTO_TEST_CASE(other_spellings) {

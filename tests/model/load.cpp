@@ -12,6 +12,9 @@ using namespace vlm;
 namespace {
 
 using One = Vlm<Encoder<SigLIP2>, Merger<MLP2, DeepStack<1>>, Decoder<Qwen3, Dense>, Rope<InterleavedM>>;
+template <class Kind>
+using Turning =
+    Model<Vlm<Encoder<SigLIP2>, Merger<MLP2, DeepStack<1>>, Decoder<Qwen3, Dense>, Rope<Kind>>, Cpu>;
 using Frozen = Model<One, Cpu>;
 using Tuned = Model<One, Cpu, F32, Trainable<part::Merger>>;
 
@@ -245,6 +248,26 @@ BOOST_AUTO_TEST_CASE(first_values_depend_on_the_seed_and_not_on_what_is_trained)
   BOOST_TEST(differs);
 }
 
+// The kind in the spec makes the tables of the text stream.
+BOOST_AUTO_TEST_CASE(every_rotary_kind_reaches_its_model) {
+  const std::vector<std::int32_t> positions = {1, 4, 2, 5, 3, 6};
+  const ModelConfig c = config(true);
+  const auto check_kind = [&]<class Kind>(Kind) {
+    const auto net = Turning<Kind>::make(c, 1);
+    typename Turning<Kind>::RopeTables tables;
+    net.fill_rope(positions, tables);
+    std::vector<float> cosine, sine;
+    fill_rope_tables<Kind>(positions, rope_frequencies<Kind>(c.text.rope_theta, c.text.head_dim),
+                           c.text.rope_section, cosine, sine);
+    BOOST_TEST(tables.cosine == cosine, boost::test_tools::per_element());
+    BOOST_TEST(tables.sine == sine, boost::test_tools::per_element());
+  };
+  check_kind(Plain1D{});
+  check_kind(SectionedM{});
+  check_kind(InterleavedM{});
+  check_kind(Spatial2D{});
+}
+
 BOOST_AUTO_TEST_CASE(the_type_must_fit_the_configuration) {
   const auto message = [](auto make) -> std::string {
     try {
@@ -266,6 +289,13 @@ BOOST_AUTO_TEST_CASE(the_type_must_fit_the_configuration) {
   wrong.text.layers = 0;
   BOOST_TEST(message([&] { Frozen::make(wrong, 1); }) ==
              text("text_config.num_hidden_layers", "at least one block for each of 1 taps", "0"));
+  wrong = config(true);
+  wrong.text.rope_interleaved = false;
+  BOOST_TEST(message([&] { Frozen::make(wrong, 1); }) ==
+             text("mrope_interleaved", "true, as the type has Rope<InterleavedM>", "false"));
+  wrong.text.rope_interleaved = true;
+  BOOST_TEST(message([&] { Turning<SectionedM>::make(wrong, 1); }) ==
+             text("mrope_interleaved", "false, as the type has Rope<SectionedM>", "true"));
   wrong = config(true);
   wrong.text.experts = 8;
   BOOST_TEST(message([&] { Frozen::make(wrong, 1); }) ==

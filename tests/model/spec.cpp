@@ -12,6 +12,11 @@ struct Mine {
   using Layer = TapMerger<E>;
 };
 
+// Angles made in a way of one's own.
+struct Backwards : Plain1D {
+  static int axis(Index, Index, const RopeSection&) { return 2; }
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(model_spec)
@@ -34,6 +39,15 @@ BOOST_AUTO_TEST_CASE(a_spec_is_empty_and_open) {
   static_assert(std::is_empty_v<Own> && Own::taps == 4 && Own::sparse);
   static_assert(Merger<MLP2>::taps == 0);
   BOOST_TEST((std::is_same_v<Own::MergerSpec::MergerKind, Mine>));
+}
+
+BOOST_AUTO_TEST_CASE(rope_takes_every_kind) {
+  static_assert(std::is_same_v<Rope<Plain1D>::RopeKind, Plain1D>);
+  static_assert(std::is_same_v<Rope<SectionedM>::RopeKind, SectionedM>);
+  static_assert(std::is_same_v<Rope<Spatial2D>::RopeKind, Spatial2D>);
+  static_assert(RotaryKind<Backwards> && !RotaryKind<Dense>);
+  using Own = Vlm<Encoder<SigLIP2>, Merger<MLP2>, Decoder<Qwen3, Dense>, Rope<Backwards>>;
+  BOOST_TEST((std::is_same_v<Own::RopeSpec::RopeKind, Backwards>));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,13 @@
 #include <vlm/nn/layer.hpp>
 
 #include <boost/test/unit_test.hpp>
+#include <string>
+
+#include <vlm/nn/attention.hpp>
+#include <vlm/nn/chain.hpp>
+#include <vlm/nn/fold.hpp>
+#include <vlm/nn/moe.hpp>
+#include <vlm/nn/residual.hpp>
 
 #include "nn/layers.hpp"
 
@@ -34,9 +41,91 @@ struct WithoutShape {
   void visit(F&&) {}
 };
 
+// What a layer says to rows of other shapes; nothing is computed, so nothing needs memory.
+template <class L>
+std::string refusal(const L& layer, Shape<2> x, Shape<2> y) {
+  Runtime<Cpu> runtime(1);
+  try {
+    runtime.measure([&] {
+      float place = 0;
+      typename L::Saved saved;
+      layer.forward(runtime, {&place, x}, {&place, y}, saved);
+    });
+  } catch (const ShapeError& error) {
+    BOOST_TEST(error.id() == "layer-rows");
+    return error.what();
+  }
+  return "none";
+}
+std::string message(const std::string& at, const std::string& expected, const std::string& got) {
+  return "vlm::ShapeError [layer-rows]\n  at        " + at + "\n  expected  " + expected + "\n  got       " +
+         got + "\n  try       sizes with which each layer gives what the next one takes";
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(nn_layer)
+
+BOOST_AUTO_TEST_CASE(sizes_that_do_not_meet_are_refused_before_anything_is_computed) {
+  using E = TrainedEnv;
+  const Linear<E> linear(4, 6);
+  BOOST_TEST(refusal(linear, {{2, 4}}, {{2, 6}}) == "none");
+  BOOST_TEST(refusal(linear, {{2, 5}}, {{2, 6}}) == message("Linear, x", "[2, 4]", "[2, 5]"));
+  BOOST_TEST(refusal(linear, {{2, 4}}, {{3, 6}}) == message("Linear, y", "[2, 6]", "[3, 6]"));
+  BOOST_TEST(refusal(Chain<Linear<E>, Linear<E>>(linear, Linear<E>(5, 3)), {{2, 4}}, {{2, 3}}) ==
+             message("Linear, x", "[2, 5]", "[2, 6]"));
+  BOOST_TEST(refusal(RmsNorm<E>(4, 1e-6f), {{2, 8}}, {{2, 4}}) == message("RmsNorm, x", "[2, 4]", "[2, 8]"));
+  BOOST_TEST(refusal(RmsNorm<E>(4, 1e-6f), {{2, 4}}, {{1, 4}}) == message("RmsNorm, y", "[2, 4]", "[1, 4]"));
+  BOOST_TEST(refusal(LayerNorm<E>(4, 1e-6f), {{2, 3}}, {{2, 4}}) ==
+             message("LayerNorm, x", "[2, 4]", "[2, 3]"));
+  BOOST_TEST(refusal(LayerNorm<E>(4, 1e-6f), {{2, 4}}, {{2, 3}}) ==
+             message("LayerNorm, y", "[2, 4]", "[2, 3]"));
+  BOOST_TEST(refusal(Residual<RmsNorm<E>, Linear<E>>(RmsNorm<E>(4, 1e-6f), linear), {{2, 4}}, {{2, 6}}) ==
+             message("Residual, x and body(x)", "[2, 6]", "[2, 4]"));
+  BOOST_TEST(refusal(Residual<RmsNorm<E>, Linear<E>>(RmsNorm<E>(4, 1e-6f), Linear<E>(4, 4)), {{2, 4}},
+                     {{2, 6}}) == message("Residual, y", "[2, 4]", "[2, 6]"));
+  BOOST_TEST(refusal(Fold<2, 2, E>(3), {{7, 3}}, {{1, 12}}) == message("Fold, x", "[4, 3]", "[7, 3]"));
+  BOOST_TEST(refusal(Fold<2, 2, E>(3), {{8, 3}}, {{2, 3}}) == message("Fold, y", "[2, 12]", "[2, 3]"));
+  const SparseMoe<E> moe({.features = 4, .intermediate = 2, .experts = 2, .chosen = 1});
+  BOOST_TEST(refusal(moe, {{2, 4}}, {{2, 6}}) == message("SparseMoe, y", "[2, 4]", "[2, 6]"));
+}
+
+BOOST_AUTO_TEST_CASE(attention_must_be_told_of_its_sequences) {
+  const Attention<TrainedEnv> layer({.features = 4, .heads = 2, .kv_heads = 1, .head_dim = 8});
+  const FusedAttention<TrainedEnv> fused({.features = 16, .heads = 2, .kv_heads = 2, .head_dim = 8});
+  const auto refuses = [](const auto& attention, const Sequences<Cpu>& sequences) {
+    Runtime<Cpu> runtime(1);
+    std::string text = "none";
+    float place = 0;
+    try {
+      runtime.measure([&] {
+        runtime.sequences() = sequences;
+        typename std::remove_cvref_t<decltype(attention)>::Saved saved;
+        const Shape<2> shape{{3, attention.sizes.features}};
+        attention.forward(runtime, {&place, shape}, {&place, shape}, saved);
+      });
+    } catch (const ShapeError& error) {
+      text = error.what();
+    }
+    return text;
+  };
+  const Packed right({0, 1, 3}, 8), longer({0, 4}, 8), shorter({0, 2}, 8), wide({0, 3}, 16);
+  const auto text = [](const std::string& got) {
+    return "vlm::ShapeError [attention-sequences]\n  expected  borders; rotary tables for [3, 4], or none\n"
+           "  got       " +
+           got + "\n  try       set Runtime::sequences() before the pass";
+  };
+  const auto check_all = [&](const auto& attention) {
+    BOOST_TEST(refuses(attention, right.sequences(true)) == "none");
+    BOOST_TEST(refuses(attention, {.query_offsets = right.sequences(true).query_offsets}) == "none");
+    BOOST_TEST(refuses(attention, {}) == text("no borders, [0, 0]"));
+    BOOST_TEST(refuses(attention, longer.sequences(true)) == "none");
+    BOOST_TEST(refuses(attention, shorter.sequences(true)) == text("borders, [2, 4]"));
+    BOOST_TEST(refuses(attention, wide.sequences(true)) == text("borders, [3, 8]"));
+  };
+  check_all(layer);
+  check_all(fused);
+}
 
 BOOST_AUTO_TEST_CASE(concepts_tell_layers_apart) {
   using E = TrainedEnv;

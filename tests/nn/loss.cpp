@@ -11,7 +11,7 @@ namespace {
 
 struct Rows {
   Index rows, features, vocabulary;
-  std::vector<float> hidden, output, weights, dhidden, doutput, log_probabilities;
+  std::vector<float> hidden, output, weights, dhidden, doutput, log_probabilities, entropies;
   std::vector<std::int32_t> targets;
   double loss = 0;
 
@@ -27,6 +27,7 @@ struct Rows {
     dhidden.resize(hidden.size(), 77.0f);
     doutput.resize(output.size(), 0.5f);
     log_probabilities.resize(weights.size());
+    entropies.resize(weights.size());
   }
   static std::vector<float> drawn(Index count, std::string_view name) {
     std::vector<float> values;
@@ -43,6 +44,7 @@ struct Rows {
             .output = matrix,
             .loss = {&loss, Shape<1>{{1}}},
             .log_probabilities = {log_probabilities.data(), Shape<1>{{rows}}},
+            .entropies = {entropies.data(), Shape<1>{{rows}}},
             .dhidden = {dhidden.data(), Shape<2>{{rows, features}}},
             .doutput = {doutput.data(), Shape<2>{{vocabulary, features}}}};
   }
@@ -53,18 +55,29 @@ struct Rows {
     pass();
   }
 
-  // The definition, in double, for one row.
+  // The definitions, in double, for one row.
   double log_probability(Index row) const {
-    double sum = 0, of_target = 0;
+    return logit(row, targets[static_cast<std::size_t>(row)]) - log_sum(row);
+  }
+  double entropy(Index row) const {
+    double sum = 0;
     for (Index v = 0; v < vocabulary; ++v) {
-      double logit = 0;
-      for (Index i = 0; i < features; ++i)
-        logit += static_cast<double>(hidden[static_cast<std::size_t>(row * features + i)]) *
-                 static_cast<double>(output[static_cast<std::size_t>(v * features + i)]);
-      sum += std::exp(logit);
-      if (v == targets[static_cast<std::size_t>(row)]) of_target = logit;
+      const double log_of_one = logit(row, v) - log_sum(row);
+      sum -= std::exp(log_of_one) * log_of_one;
     }
-    return of_target - std::log(sum);
+    return sum;
+  }
+  double log_sum(Index row) const {
+    double sum = 0;
+    for (Index v = 0; v < vocabulary; ++v) sum += std::exp(logit(row, v));
+    return std::log(sum);
+  }
+  double logit(Index row, Index v) const {
+    double sum = 0;
+    for (Index i = 0; i < features; ++i)
+      sum += static_cast<double>(hidden[static_cast<std::size_t>(row * features + i)]) *
+             static_cast<double>(output[static_cast<std::size_t>(v * features + i)]);
+    return sum;
   }
   double expected() const {
     double sum = 0;
@@ -85,9 +98,11 @@ BOOST_AUTO_TEST_CASE(weighs_the_log_probabilities_of_the_targets) {
     test.loss = 3;
     test.run(test.operation());
     BOOST_TEST(std::abs(test.loss - 3 - test.expected()) < 1e-6 * static_cast<double>(rows + 3));
-    for (Index row = 0; row < rows; ++row)
-      BOOST_TEST(std::abs(static_cast<double>(test.log_probabilities[static_cast<std::size_t>(row)]) -
-                          test.log_probability(row)) < 1e-5);
+    for (Index row = 0; row < rows; ++row) {
+      const auto i = static_cast<std::size_t>(row);
+      BOOST_TEST(std::abs(static_cast<double>(test.log_probabilities[i]) - test.log_probability(row)) < 1e-5);
+      BOOST_TEST(std::abs(static_cast<double>(test.entropies[i]) - test.entropy(row)) < 1e-5);
+    }
   }
 }
 
@@ -128,6 +143,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_wanted_is_left_alone) {
   LanguageLoss<Cpu, float> without_output = frozen.operation();
   without_output.doutput = {};
   without_output.log_probabilities = {};
+  without_output.entropies = {};
   frozen.run(without_output);
   BOOST_TEST(frozen.loss == test.loss);
   BOOST_TEST(same_bits(frozen.dhidden, test.dhidden));

@@ -16,12 +16,20 @@ struct Sizes {
 const std::vector<Sizes> all_sizes = {{0, 8},   {1, 1},       {1, 64},      {3, 7},
                                       {17, 33}, {5, 1000, 4}, {64, 24, 30}, {130, 257}};
 
+const std::vector<Benchmark<Sizes>> tower_sizes = {{"1024 x 4096", {1024, 4096}}};
+const std::vector<Benchmark<Sizes>> decoder_sizes = {{"512 x 6144", {512, 6144}}};
+
+Work exponential_each(const Sizes& s) { return {.exponentials = static_cast<double>(s.rows * s.features)}; }
+
 bool is_tanh(Gelu kind) { return kind == Gelu::Tanh; }
 
 Description<Sizes> gelu_forward(Gelu kind) {
   return {
-      .name = "gelu forward",
+      .name = is_tanh(kind) ? "GELU forward, tanh" : "GELU forward, erf",
+      .message = message<GeluForward>(),
       .sizes = all_sizes,
+      .benchmarks = tower_sizes,
+      .work = exponential_each,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("x", draw.normal(s.rows, s.features, s.size)).by_row();
@@ -38,8 +46,11 @@ Description<Sizes> gelu_forward(Gelu kind) {
 
 Description<Sizes> gelu_backward(Gelu kind) {
   return {
-      .name = "gelu backward",
+      .name = is_tanh(kind) ? "GELU backward, tanh" : "GELU backward, erf",
+      .message = message<GeluBackward>(),
       .sizes = all_sizes,
+      .benchmarks = tower_sizes,
+      .work = exponential_each,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("x", draw.normal(s.rows, s.features, s.size)).by_row();
@@ -62,8 +73,11 @@ Description<Sizes> gelu_backward(Gelu kind) {
 
 Description<Sizes> swiglu_forward() {
   return {
-      .name = "swiglu forward",
+      .name = "SwiGLU forward",
+      .message = message<SwiGluForward>(),
       .sizes = all_sizes,
+      .benchmarks = decoder_sizes,
+      .work = exponential_each,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("gate", draw.normal(s.rows, s.features, s.size)).by_row();
@@ -80,8 +94,11 @@ Description<Sizes> swiglu_forward() {
 
 Description<Sizes> swiglu_backward() {
   return {
-      .name = "swiglu backward",
+      .name = "SwiGLU backward",
+      .message = message<SwiGluBackward>(),
       .sizes = all_sizes,
+      .benchmarks = decoder_sizes,
+      .work = exponential_each,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("gate", draw.normal(s.rows, s.features, s.size)).by_row();
@@ -111,18 +128,12 @@ Description<Sizes> swiglu_backward() {
 
 BOOST_AUTO_TEST_SUITE(ops_activation)
 
-BOOST_AUTO_TEST_CASE(gelu_tanh_agrees) {
-  check(gelu_forward(Gelu::Tanh));
-  check(gelu_backward(Gelu::Tanh));
-}
-BOOST_AUTO_TEST_CASE(gelu_erf_agrees) {
-  check(gelu_forward(Gelu::Erf));
-  check(gelu_backward(Gelu::Erf));
-}
-BOOST_AUTO_TEST_CASE(swiglu_agrees) {
-  check(swiglu_forward());
-  check(swiglu_backward());
-}
+VLM_OPERATION(gelu_tanh_forward_agrees, gelu_forward(Gelu::Tanh));
+VLM_OPERATION(gelu_tanh_backward_agrees, gelu_backward(Gelu::Tanh));
+VLM_OPERATION(gelu_erf_forward_agrees, gelu_forward(Gelu::Erf));
+VLM_OPERATION(gelu_erf_backward_agrees, gelu_backward(Gelu::Erf));
+VLM_OPERATION(swiglu_forward_agrees, swiglu_forward());
+VLM_OPERATION(swiglu_backward_agrees, swiglu_backward());
 
 // Both gradients may take the place of their inputs at once.
 BOOST_AUTO_TEST_CASE(swiglu_backward_in_place_of_both_inputs) {

@@ -14,11 +14,15 @@ struct Sizes {
 
 const std::vector<Sizes> all_sizes = {{0, 8}, {1, 1}, {1, 64}, {3, 7}, {17, 33}, {5, 1000}, {130, 257}};
 
+const std::vector<Benchmark<Sizes>> model_sizes = {{"512 x 2048", {512, 2048}}};
+
 // Either operand may be the sum's place.
-Description<Sizes> add(const char* shared) {
+Description<Sizes> add(const std::string& shared) {
   return {
-      .name = "add",
+      .name = "add forward, into " + shared,
+      .message = message<Add>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
       .tensors =
           [shared](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("a", draw.normal(s.rows, s.features)).by_row();
@@ -36,8 +40,10 @@ Description<Sizes> add(const char* shared) {
 Description<Sizes> copy() {
   return {
       .name = "copy",
+      .message = message<Copy>(),
       .tolerance = 0,
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("from", draw.normal(s.rows, s.features)).by_row();
@@ -53,10 +59,8 @@ Description<Sizes> copy() {
 
 BOOST_AUTO_TEST_SUITE(ops_add)
 
-BOOST_AUTO_TEST_CASE(add_agrees) {
-  check(add("a"));
-  check(add("b"));
-}
-BOOST_AUTO_TEST_CASE(copy_agrees) { check(copy()); }
+VLM_OPERATION(add_into_the_first_agrees, add("a"));
+VLM_OPERATION(add_into_the_second_agrees, add("b"));
+VLM_OPERATION(copy_agrees, copy());
 
 BOOST_AUTO_TEST_SUITE_END()

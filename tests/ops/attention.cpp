@@ -38,14 +38,45 @@ const std::vector<Sizes> packed_sizes = {
     {{5}, {}, 2, 1, 24, true},         {{1, 7, 1, 13}, {}, 3, 3, 8, true},
     {{4, 0, 9}, {}, 6, 1, 8, true},    {{17, 3}, {}, 4, 2, 64, false},
     {{1, 1, 33}, {}, 2, 2, 72, false}, {{40, 29}, {}, 5, 1, 8, true, 8},
-    {{19, 131}, {}, 2, 1, 128, true},  {{100}, {}, 3, 1, 24, false, 4}};
+    {{19, 131}, {}, 2, 1, 128, true},  {{100}, {}, 3, 1, 24, false, 4},
+    {{3, 2}, {}, 17, 17, 8, true},     {{3, 301}, {}, 3, 1, 8, true},
+    {{270, 20}, {}, 1, 1, 24, false},  {{530}, {}, 4, 4, 8, true}};
 
 const std::vector<Sizes> cached_sizes = {{{1}, {0}, 1, 1, 8, true},
                                          {{1}, {70}, 6, 2, 24, true},
+                                         {{0}, {4}, 2, 1, 8, true},
                                          {{1, 1, 1}, {5, 0, 33}, 4, 1, 64, true},
+                                         {{2, 0, 1}, {3, 2, 9}, 17, 17, 8, true},
                                          {{3, 8}, {129, 2}, 2, 2, 72, true},
                                          {{9, 2}, {17, 40}, 2, 1, 128, false},
-                                         {{21}, {200}, 5, 1, 8, true}};
+                                         {{21}, {200}, 5, 1, 8, true},
+                                         {{1, 30}, {700, 500}, 2, 1, 24, true},
+                                         {{1, 0, 2}, {9, 9, 270}, 15, 5, 8, true}};
+
+const std::vector<double> images(4, 256);
+const std::vector<Benchmark<Sizes>> packed_benchmarks = {
+    {"1024 causal, 16/8 heads of 128", {{1024}, {}, 16, 8, 128, true}},
+    {"4 x 256 full, 16 heads of 64", {images, {}, 16, 16, 64, false}}};
+const std::vector<Benchmark<Sizes>> cached_benchmarks = {
+    {"1 of 1024, 16/8 heads of 128", {{1}, {1023}, 16, 8, 128, true}},
+    {"64 of 1024, 16/8 heads of 128", {{64}, {960}, 16, 8, 128, true}}};
+const std::vector<Benchmark<Sizes>> backward_benchmarks = {
+    {"512 causal, 16/8 heads of 128", {{512}, {}, 16, 8, 128, true}},
+    {"4 x 256 full, 16 heads of 64", {images, {}, 16, 16, 64, false}}};
+
+// Of `flop_per_pair` for each feature of each query and key that it sees.
+Work work_of(const Sizes& s, double flop_per_pair) {
+  double pairs = 0;
+  for (std::size_t i = 0; i < s.queries.size(); ++i) {
+    const double queries = s.queries[i], keys = queries + (s.has_cache() ? s.cached[i] : 0);
+    pairs += queries * keys - (s.causal ? queries * (queries - 1) / 2 : 0);
+  }
+  const auto heads = static_cast<double>(s.heads);
+  return {.flop = flop_per_pair * pairs * heads * static_cast<double>(s.head_dim),
+          .exponentials = pairs * heads};
+}
+
+constexpr const char* head_limits = "head size a multiple of 8";
 
 reference::AttentionSizes reference_sizes(const Sizes& s, const Tensors& t) {
   return {.query_offsets = t["query_offsets"],
@@ -88,8 +119,11 @@ void fill(const Sizes& s, Draw& draw, Tensors& t) {
 Description<Sizes> forward(const std::vector<Sizes>& sizes) {
   return {
       .name = "attention forward",
+      .message = message<AttentionForward>(),
+      .limits = head_limits,
       .tolerance = product,
       .sizes = sizes,
+      .work = [](const Sizes& s) { return work_of(s, 4); },
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -117,8 +151,12 @@ Description<Sizes> forward(const std::vector<Sizes>& sizes) {
 Description<Sizes> backward() {
   return {
       .name = "attention backward",
+      .message = message<AttentionBackward>(),
+      .limits = head_limits,
       .tolerance = product,
       .sizes = packed_sizes,
+      .benchmarks = backward_benchmarks,
+      .work = [](const Sizes& s) { return work_of(s, 10); },
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -157,6 +195,19 @@ Description<Sizes> backward() {
           },
       .gradients = {{"q", "dq"}, {"k", "dk"}, {"v", "dv"}},
   };
+}
+
+Description<Sizes> packed_forward() {
+  Description<Sizes> description = forward(packed_sizes);
+  description.name += ", packed sequences";
+  description.benchmarks = packed_benchmarks;
+  return description;
+}
+Description<Sizes> cached_forward() {
+  Description<Sizes> description = forward(cached_sizes);
+  description.name += ", cached keys";
+  description.benchmarks = cached_benchmarks;
+  return description;
 }
 
 // Runs a description on tensors at hand; the tensors with their results.
@@ -202,9 +253,9 @@ void check_same_rows(const Tensors& part, const Tensors& whole, Index first,
 
 BOOST_AUTO_TEST_SUITE(ops_attention)
 
-BOOST_AUTO_TEST_CASE(packed_forward_agrees) { check(forward(packed_sizes)); }
-BOOST_AUTO_TEST_CASE(cached_forward_agrees) { check(forward(cached_sizes)); }
-BOOST_AUTO_TEST_CASE(backward_agrees) { check(backward()); }
+VLM_OPERATION(packed_forward_agrees, packed_forward());
+VLM_OPERATION(cached_forward_agrees, cached_forward());
+VLM_OPERATION(backward_agrees, backward());
 
 BOOST_AUTO_TEST_CASE(packed_sequences_keep_the_bits_of_each_alone) {
   for (IsaLevel level : tests::detail::levels()) {
@@ -234,7 +285,8 @@ BOOST_AUTO_TEST_CASE(chunks_keep_the_bits_of_the_whole) {
   const std::vector<Sizes> whole_sizes = {{{37}, {}, 2, 1, 8, true},
                                           {{70}, {}, 6, 1, 24, true},
                                           {{150}, {}, 2, 2, 64, true},
-                                          {{140}, {}, 4, 2, 72, true}};
+                                          {{140}, {}, 4, 2, 72, true},
+                                          {{300}, {}, 1, 1, 8, true}};
   for (IsaLevel level : tests::detail::levels()) {
     Runtime<Cpu> runtime(2, level);
     for (const Sizes& sizes : whole_sizes) {

@@ -1,43 +1,62 @@
-// One description of an operation, and everything that is tested of it: values against the fp64 reference,
-// backward against finite differences, bits for any number of threads, any layout of memory and any part of
-// the rows, at each instruction-set level of this machine.
+// One description of an operation, and everything that comes from it: its test (check.hpp), its row in the benchmark
+// (bench/operations.cpp) and its row in docs/support.md (support.cpp).
 //
-// To test an operation: list sizes, fill the tensors, call it with the views of those
-// names, name the reference.
+// To describe an operation: list sizes, fill the tensors, call it with the views of those names, name the reference;
+// then VLM_OPERATION(test_case, description()) inside the file's test suite.
 #pragma once
 
+#include <cxxabi.h>
+
 #include <algorithm>
-#include <boost/test/unit_test.hpp>
-#include <cmath>
-#include <cstring>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
+#include <typeinfo>
+#include <utility>
 #include <vector>
 
-#include <vlm/core/config.hpp>
-#include <vlm/core/runtime.hpp>
-#if !VLM_COMPILED
-#include <vlm/cpu.hpp>
-#endif
-
-#include "tensors.hpp"
+#include "check.hpp"
 
 namespace vlm::tests {
 
 // Errors allowed in f32, relative to the largest value: element by element and norms, products and attention.
 inline constexpr double pointwise = 1e-5, product = 1e-4;
 
-// The gradient `of` an input is found in the tensor `in`.
-struct Gradient {
-  std::string of, in;
+// An operation's struct by name, and whether it is declared for the GPU.
+struct Message {
+  std::string name;
+  bool on_cuda = false;
+};
+template <template <class, class> class Operation>
+Message message() {
+  char* text = abi::__cxa_demangle(typeid(Operation<Cpu, float>).name(), nullptr, nullptr, nullptr);
+  std::string name = text;
+  std::free(text);
+  name.resize(name.find('<'));
+  return {name.substr(name.rfind(':') + 1),
+          requires(Queue<Cuda> & queue){compute(queue, Operation<Cuda, float>{}, Scratch{});
+}
+};  // namespace vlm::tests
+}
+
+// Sizes of a real model, with the words for them.
+template <class Sizes>
+struct Benchmark {
+  std::string shape;
+  Sizes sizes;
 };
 
 template <class Sizes>
 struct Description {
-  std::string name;
+  std::string name;  // of the operation, then "forward" or "backward", then what is special
+  Message message = {};
+  std::string limits = {};
   double tolerance = pointwise;
+  std::vector<Spared> spared = {};
   std::vector<Sizes> sizes;
+  std::vector<Benchmark<Sizes>> benchmarks = {};
+  std::function<Work(const Sizes&)> work = nullptr;
   std::function<void(const Sizes&, Draw&, Tensors&)> tensors;
   std::function<void(Runtime<Cpu>&, const Sizes&, const Memory&)> run;
   std::function<void(const Sizes&, Tensors&)> reference;
@@ -48,205 +67,115 @@ struct Description {
   std::function<void(Tensors&, Index first, Index count)> cut = nullptr;
 };
 
+// A case that is made when it is needed: those of benchmarks are large.
+struct Example {
+  std::string shape;
+  std::function<Case(std::uint64_t seed)> make;
+};
+
+// A description whose type of sizes is forgotten.
+struct Operation {
+  std::string file, name, limits;
+  Message message;
+  double tolerance;
+  bool has_gradients;
+  std::vector<Spared> spared;
+  std::vector<Example> tests, benchmarks;
+};
+
 namespace detail {
 
-// A description at one of its sizes.
-struct Case {
-  std::string text;
-  double tolerance = 0;
-  Tensors tensors = {};
-  std::function<void(Runtime<Cpu>&, const Memory&)> run = nullptr;
-  std::function<void(Tensors&)> reference = nullptr;
-  std::function<double(const Tensors&)> objective = nullptr;
-  std::vector<Gradient> gradients = {};
-  std::function<void(Tensors&, Index, Index)> cut = nullptr;
-};
-
-inline std::vector<IsaLevel> levels() {
-  std::vector<IsaLevel> result;
-  for (int level = 0; level <= static_cast<int>(best_isa_level()); ++level)
-    result.push_back(static_cast<IsaLevel>(level));
-  return result;
+template <class Sizes>
+Index batch_rows(const Sizes& sizes) {
+  if constexpr (requires { Index{sizes.rows()}; })
+    return sizes.rows();
+  else if constexpr (requires { Index{sizes.count}; })
+    return sizes.count;
+  else
+    return sizes.rows;
 }
 
-// Runtimes of 1, 2 and 7 threads.
-struct Runtimes {
-  explicit Runtimes(IsaLevel level) : one(1, level), two(2, level), seven(7, level) {}
-  Runtime<Cpu> one, two, seven;
-};
-
-inline double largest_difference(const Table& a, const Table& b) {
-  double largest = 0;
-  for (Index i = 0; i < a.count(); ++i) {
-    const double difference = std::fabs(a[i] - b[i]);
-    if (!(difference <= largest)) largest = difference;  // a NaN stays
-    if (std::isnan(largest)) return INFINITY;
-  }
-  return largest;
-}
-inline double largest(const Table& a) { return largest_difference(a, Table(a.rows, a.columns)); }
-
-// max |a - b| / max |b|; the plain difference where the reference is nearly zero.
-inline double error(const Table& a, const Table& b) {
-  const double size = largest(b);
-  return size < 1e-8 ? largest_difference(a, b) : largest_difference(a, b) / size;
+template <class Sizes>
+Case case_of(const std::shared_ptr<const Description<Sizes>>& d, const Sizes& sizes, std::uint64_t seed) {
+  Case c{.text = d->name, .tolerance = d->tolerance, .rows = batch_rows(sizes)};
+  Draw draw(seed);
+  d->tensors(sizes, draw, c.tensors);
+  c.text += c.tensors.text();
+  if (d->work) c.work = d->work(sizes);
+  c.run = [d, sizes](Runtime<Cpu>& runtime, const Memory& memory) { d->run(runtime, sizes, memory); };
+  c.reference = [d, sizes](Tensors& tensors) { d->reference(sizes, tensors); };
+  c.objective = [d, sizes](const Tensors& tensors) { return d->objective(sizes, tensors); };
+  c.gradients = d->gradients;
+  c.cut = d->cut;
+  return c;
 }
 
-inline bool same_bits(const Table& a, const Table& b) {
-  return a.count() == b.count() && (a.count() == 0 || std::memcmp(a.values.data(), b.values.data(),
-                                                                  a.values.size() * sizeof(double)) == 0);
+template <class Sizes>
+Operation operation_of(const char* file, Description<Sizes> description) {
+  const auto d = std::make_shared<const Description<Sizes>>(std::move(description));
+  const auto example = [&d](const std::string& shape, const Sizes& sizes) {
+    return Example{shape, [d, sizes](std::uint64_t seed) { return case_of(d, sizes, seed); }};
+  };
+  Operation operation{file,      d->name, d->limits, d->message, d->tolerance, !d->gradients.empty(),
+                      d->spared, {},      {}};
+  for (const Sizes& sizes : d->sizes) operation.tests.push_back(example("", sizes));
+  for (const auto& [shape, sizes] : d->benchmarks) operation.benchmarks.push_back(example(shape, sizes));
+  return operation;
 }
 
-inline Tensors compute_once(Runtime<Cpu>& runtime, const Case& c, const Tensors& tensors,
-                            const Layout& layout) {
-  const Memory memory(tensors, layout);
-  runtime.plan([&] { c.run(runtime, memory); });
-  {
-    // Scratch holds what the last operation left there: here NaNs.
-    const auto scope = runtime.scope();
-    const auto bytes = static_cast<Index>(runtime.reserved_bytes());
-    if (bytes > 0) std::memset(runtime.scratch<std::byte>(bytes).data, 0xff, static_cast<std::size_t>(bytes));
-  }
-  c.run(runtime, memory);
-  const std::string spoiled = memory.spoiled();
-  BOOST_CHECK_MESSAGE(spoiled.empty(), "writes outside its outputs, near " << spoiled);
-  return memory.read(tensors);
+inline std::vector<Case> cases_of(const Operation& operation) {
+  std::vector<Case> cases;
+  for (const Example& example : operation.tests) cases.push_back(example.make(cases.size() + 1));
+  return cases;
 }
 
-inline void compare_values(const Case& c, const Tensors& ours, const Tensors& expected) {
-  for (const Tensor& tensor : expected.all) {
-    if (tensor.role == Role::Input) continue;
-    const double got = error(ours[tensor.name], tensor.values);
-    BOOST_CHECK_MESSAGE(got <= (tensor.format == DType::I32 ? 0 : c.tolerance),
-                        tensor.name << " has error " << got << ", allowed " << c.tolerance);
-  }
+inline void check_cases(const std::vector<Case>& cases) {
+  std::vector<std::unique_ptr<Runtimes>> runtimes;
+  for (IsaLevel level : levels()) runtimes.push_back(std::make_unique<Runtimes>(level));
+  for (const Case& c : cases) check_case(c, runtimes);
 }
 
-inline void compare_bits(const Tensors& got, const Tensors& expected, const std::string& how,
-                         const std::vector<std::string>& left_out = {}) {
-  for (const Tensor& tensor : expected.all) {
-    if (tensor.role == Role::Input || std::count(left_out.begin(), left_out.end(), tensor.name) > 0) continue;
-    BOOST_CHECK_MESSAGE(same_bits(got[tensor.name], tensor.values), tensor.name << " has other bits " << how);
-  }
-}
-
-inline void check_threads_and_layouts(const Case& c, Runtimes& runtimes, const Tensors& ours) {
-  const Tensors& t = c.tensors;
-  compare_bits(compute_once(runtimes.two, c, t, {}), ours, "with two threads");
-  compare_bits(compute_once(runtimes.one, c, t, {.loose = true}), ours, "in views with a pitch");
-  compare_bits(compute_once(runtimes.seven, c, t, {.loose = true}), ours, "with seven threads");
-  std::vector<std::string> optional;
-  for (const Tensor& tensor : t.all) {
-    if (tensor.is_optional) optional.push_back(tensor.name);
-    if (tensor.shares.empty()) continue;
-    const Layout in_place{.shared = tensor.name};
-    compare_bits(compute_once(runtimes.two, c, t, in_place), ours, "in place");
-  }
-  for (const std::string& name : optional) {
-    const Layout without{.left_out = {name}};
-    compare_bits(compute_once(runtimes.one, c, t, without), ours, "without " + name, without.left_out);
-  }
-  const Layout without_all{.left_out = optional};
-  if (optional.size() > 1)
-    compare_bits(compute_once(runtimes.one, c, t, without_all), ours, "without optional outputs", optional);
-}
-
-inline Table rows_of(const Table& table, Index first, Index count) {
-  Table part(count, table.columns);
-  std::copy_n(table.values.begin() + first * table.columns, count * table.columns, part.values.begin());
-  return part;
-}
-
-inline Tensors part_of(const Case& c, Tensors tensors, Index first, Index count) {
-  for (Tensor& tensor : tensors.all)
-    if (tensor.is_row_wise) tensor.values = rows_of(tensor.values, first, count);
-  if (c.cut) c.cut(tensors, first, count);
-  return tensors;
-}
-
-inline void check_parts(const Case& c, Runtimes& runtimes, const Tensors& ours) {
-  Index rows = 0;
-  for (const Tensor& tensor : c.tensors.all)
-    if (tensor.is_row_wise && tensor.role != Role::Input) rows = tensor.values.rows;
-  if (rows < 2) return;
-  const Index parts[][2] = {{0, 1}, {rows - 1, 1}, {1, rows - 1}, {rows / 3, (rows + 1) / 2}};
-  for (const auto& [first, count] : parts) {
-    const Tensors got =
-        compute_once(runtimes.two, c, part_of(c, c.tensors, first, count), {.loose = first % 2 == 1});
-    for (const Tensor& tensor : ours.all)
-      if (tensor.is_row_wise && tensor.role != Role::Input)
-        BOOST_CHECK_MESSAGE(same_bits(got[tensor.name], rows_of(tensor.values, first, count)),
-                            tensor.name << " has other bits when rows " << first << " to " << first + count
-                                        << " are computed alone");
-  }
-}
-
-// Central differences of the reference's forward at some elements, against both backwards.
-inline void check_gradients(const Case& c, const Tensors& expected, const std::vector<Tensors>& ours) {
-  for (const Gradient& gradient : c.gradients) {
-    const auto change = [&](const Tensors& after, Index i) {
-      const bool added = c.tensors.find(gradient.in)->role == Role::Added;
-      return after[gradient.in][i] - (added ? c.tensors[gradient.in][i] : 0);
-    };
-    Tensors moved = c.tensors;
-    Table& point = moved.at(gradient.of).values;
-    double size = 1e-3;
-    for (Index i = 0; i < point.count(); ++i) size = std::fmax(size, std::fabs(change(expected, i)));
-    for (Index i = 0; i < point.count(); i += std::max<Index>(1, point.count() / 7)) {
-      const double middle = point[i], step = 1e-5 * std::fmax(1, std::fabs(middle));
-      point[i] = middle + step;
-      const double above = c.objective(moved);
-      point[i] = middle - step;
-      const double slope = (above - c.objective(moved)) / (2 * step);
-      point[i] = middle;
-      BOOST_CHECK_MESSAGE(std::fabs(slope - change(expected, i)) <= 1e-6 * size,
-                          "reference " << gradient.in << "[" << i << "] is " << change(expected, i)
-                                       << ", finite differences give " << slope);
-      for (const Tensors& at_level : ours)
-        BOOST_CHECK_MESSAGE(std::fabs(slope - change(at_level, i)) <= (2 * c.tolerance + 1e-6) * size,
-                            "our " << gradient.in << "[" << i << "] is " << change(at_level, i)
-                                   << ", finite differences give " << slope);
-    }
-  }
-}
-
-inline void check_case(const Case& c, std::vector<std::unique_ptr<Runtimes>>& runtimes) {
-  BOOST_TEST_CONTEXT(c.text) {
-    Tensors expected = c.tensors;
-    c.reference(expected);
-    std::vector<Tensors> ours;
-    for (const auto& at_level : runtimes) {
-      BOOST_TEST_CONTEXT("at level " << name_of(at_level->one.queue().level())) {
-        ours.push_back(compute_once(at_level->one, c, c.tensors, {}));
-        compare_values(c, ours.back(), expected);
-        check_threads_and_layouts(c, *at_level, ours.back());
-        check_parts(c, *at_level, ours.back());
-      }
-    }
-    Index largest_count = 0;
-    for (const Tensor& tensor : c.tensors.all) largest_count = std::max(largest_count, tensor.values.count());
-    if (largest_count <= 4000) check_gradients(c, expected, ours);
-  }
+inline void check_whole(const Operation& operation) {
+  const std::vector<Case> cases = cases_of(operation);
+  check_hostile_shapes(operation.name, cases, operation.spared);
+  BOOST_CHECK_MESSAGE(!operation.message.name.empty(), operation.name << " names no message");
+  BOOST_CHECK_MESSAGE(!operation.benchmarks.empty(), operation.name << " has no sizes for the benchmark");
+  check_cases(cases);
 }
 
 }  // namespace detail
 
+// The test of a description that appears nowhere else.
 template <class Sizes>
-void check(const Description<Sizes>& d) {
-  std::vector<std::unique_ptr<detail::Runtimes>> runtimes;
-  for (IsaLevel level : detail::levels()) runtimes.push_back(std::make_unique<detail::Runtimes>(level));
-  std::uint64_t seed = 1;
-  for (const Sizes& sizes : d.sizes) {
-    detail::Case c{.text = d.name, .tolerance = d.tolerance, .gradients = d.gradients, .cut = d.cut};
-    Draw draw(seed++);
-    d.tensors(sizes, draw, c.tensors);
-    c.text += c.tensors.text();
-    c.run = [&](Runtime<Cpu>& runtime, const Memory& memory) { d.run(runtime, sizes, memory); };
-    c.reference = [&](Tensors& tensors) { d.reference(sizes, tensors); };
-    c.objective = [&](const Tensors& tensors) { return d.objective(sizes, tensors); };
-    detail::check_case(c, runtimes);
-  }
+void check(const Description<Sizes>& description) {
+  detail::check_cases(detail::cases_of(detail::operation_of("", description)));
 }
+
+// All operations that are linked into this program.
+inline std::vector<Operation>& operations() {
+  static std::vector<Operation> all;
+  return all;
+}
+// By file, each in its order.
+inline std::vector<Operation> sorted_operations() {
+  std::vector<Operation> all = operations();
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Operation& a, const Operation& b) { return a.file < b.file; });
+  return all;
+}
+struct Registered {
+  template <class Sizes>
+  Registered(const char* file, const Description<Sizes>& description) {
+    operations().push_back(detail::operation_of(file, description));
+  }
+};
+
+// A test case, and the rows in the programs that list all operations.
+#define VLM_OPERATION(test_case, ...)                                                             \
+  BOOST_AUTO_TEST_CASE(test_case) {                                                               \
+    ::vlm::tests::detail::check_whole(::vlm::tests::detail::operation_of(__FILE__, __VA_ARGS__)); \
+  }                                                                                               \
+  const ::vlm::tests::Registered test_case##_registered(__FILE__, __VA_ARGS__)
 
 // A table of given numbers, row by row.
 inline Table table(Index rows, Index columns, std::vector<double> values) {

@@ -17,11 +17,22 @@ const std::vector<Sizes> all_sizes = {
     {0, 4, 8},   {1, 1, 1}, {3, 50, 7}, {40, 5, 33}, {17, 100, 64, DType::BF16}, {130, 9, 200, DType::BF16},
     {5, 3, 1000}};
 
+const std::vector<Benchmark<Sizes>> model_sizes = {
+    {"512 of 4096 x 2048, bf16", {512, 4096, 2048, DType::BF16}}};
+
+// The rows that are wanted, of `bytes` each element.
+Work rows_of_bytes(const Sizes& s, std::size_t bytes) {
+  return {.bytes = static_cast<double>(s.rows * s.features) * static_cast<double>(bytes)};
+}
+
 Description<Sizes> forward() {
   return {
       .name = "embedding forward",
+      .message = message<EmbeddingForward>(),
       .tolerance = 0,  // a copy
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
+      .work = [](const Sizes& s) { return rows_of_bytes(s, size_of(s.format) + sizeof(float)); },
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("ids", draw.below(s.vocabulary, s.rows)).vector().integer().by_row();
@@ -41,7 +52,10 @@ Description<Sizes> forward() {
 Description<Sizes> backward() {
   return {
       .name = "embedding backward",
+      .message = message<EmbeddingBackward>(),
       .sizes = all_sizes,
+      .benchmarks = {{"512 of 4096 x 2048", {512, 4096, 2048}}},
+      .work = [](const Sizes& s) { return rows_of_bytes(s, 3 * sizeof(float)); },
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("ids", draw.below(s.vocabulary, s.rows)).vector().integer();
@@ -67,7 +81,7 @@ Description<Sizes> backward() {
 
 BOOST_AUTO_TEST_SUITE(ops_embedding)
 
-BOOST_AUTO_TEST_CASE(forward_agrees) { check(forward()); }
-BOOST_AUTO_TEST_CASE(backward_agrees) { check(backward()); }
+VLM_OPERATION(forward_agrees, forward());
+VLM_OPERATION(backward_agrees, backward());
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -26,10 +26,17 @@ struct Sizes {
 const std::vector<Sizes> all_sizes = {{{0, 0, 0}, 8, 8},
                                       {{1}, 5, 3},
                                       {{0, 3, 0, 1, 0}, 24, 17},
-                                      {{7, 1, 20}, 33, 40, DType::F32, true},
+                                      {{7, 1, 21}, 33, 40, DType::F32, true},
                                       {{1, 1, 1, 1, 0, 1}, 64, 32, DType::BF16},
                                       {{50, 0, 61, 13}, 72, 37, DType::BF16, true},
                                       {{130, 2}, 40, 65}};
+
+const std::vector<Benchmark<Sizes>> model_sizes = {
+    {"8 groups of 64, 2048 to 768, bf16", {std::vector<double>(8, 64), 2048, 768, DType::BF16}}};
+
+Work work_of(const Sizes& s) {
+  return {.flop = 2 * static_cast<double>(s.rows()) * static_cast<double>(s.inputs * s.outputs)};
+}
 
 void fill(const Sizes& s, Draw& draw, Tensors& t) {
   t.input("x", draw.normal(s.rows(), s.inputs)).by_row();
@@ -47,9 +54,12 @@ void cut(Tensors& t, Index first, Index count) {
 
 Description<Sizes> forward() {
   return {
-      .name = "grouped forward",
+      .name = "grouped linear forward",
+      .message = message<GroupedForward>(),
       .tolerance = product,
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
+      .work = work_of,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -72,9 +82,12 @@ double objective(const Sizes&, const Tensors& t) {
 
 Description<Sizes> backward_input() {
   return {
-      .name = "grouped backward to the input",
+      .name = "grouped linear backward to the input",
+      .message = message<GroupedBackwardInput>(),
       .tolerance = product,
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
+      .work = work_of,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -98,9 +111,12 @@ Description<Sizes> backward_input() {
 
 Description<Sizes> backward_weight() {
   return {
-      .name = "grouped backward to the weights",
+      .name = "grouped linear backward to the weights",
+      .message = message<GroupedBackwardWeight>(),
       .tolerance = product,
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
+      .work = work_of,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -130,8 +146,8 @@ Description<Sizes> backward_weight() {
 
 BOOST_AUTO_TEST_SUITE(ops_grouped_matmul)
 
-BOOST_AUTO_TEST_CASE(forward_agrees) { check(forward()); }
-BOOST_AUTO_TEST_CASE(backward_to_the_input_agrees) { check(backward_input()); }
-BOOST_AUTO_TEST_CASE(backward_to_the_weights_agrees) { check(backward_weight()); }
+VLM_OPERATION(forward_agrees, forward());
+VLM_OPERATION(backward_to_the_input_agrees, backward_input());
+VLM_OPERATION(backward_to_the_weights_agrees, backward_weight());
 
 BOOST_AUTO_TEST_SUITE_END()

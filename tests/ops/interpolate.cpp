@@ -15,6 +15,10 @@ struct Sizes {
 const std::vector<Sizes> all_sizes = {{0, 4, 8},   {1, 1, 1},    {3, 16, 7},
                                       {17, 4, 33}, {64, 48, 72}, {130, 9, 24}};
 
+const std::vector<Benchmark<Sizes>> model_sizes = {{"1024 x 1024 of 2304", {1024, 2304, 1024}}};
+
+Work work_of(const Sizes& s) { return {.flop = 8 * static_cast<double>(s.rows * s.features)}; }
+
 void fill(const Sizes& s, Draw& draw, Tensors& t) {
   t.input("table", draw.normal(s.positions, s.features));
   t.input("corners", draw.below(s.positions, s.rows, 4)).integer().by_row();
@@ -23,8 +27,11 @@ void fill(const Sizes& s, Draw& draw, Tensors& t) {
 
 Description<Sizes> forward() {
   return {
-      .name = "interpolate forward",
+      .name = "interpolation forward",
+      .message = message<InterpolateForward>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
+      .work = work_of,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -44,8 +51,11 @@ Description<Sizes> forward() {
 
 Description<Sizes> backward() {
   return {
-      .name = "interpolate backward",
+      .name = "interpolation backward",
+      .message = message<InterpolateBackward>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
+      .work = work_of,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -74,7 +84,7 @@ Description<Sizes> backward() {
 
 BOOST_AUTO_TEST_SUITE(ops_interpolate)
 
-BOOST_AUTO_TEST_CASE(forward_agrees) { check(forward()); }
-BOOST_AUTO_TEST_CASE(backward_agrees) { check(backward()); }
+VLM_OPERATION(forward_agrees, forward());
+VLM_OPERATION(backward_agrees, backward());
 
 BOOST_AUTO_TEST_SUITE_END()

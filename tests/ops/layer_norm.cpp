@@ -18,6 +18,8 @@ struct Sizes {
 const std::vector<Sizes> all_sizes = {{0, 8},   {1, 5},    {1, 64},       {3, 7},        {17, 33}, {37, 128},
                                       {70, 72}, {9, 1001}, {33, 48, 100}, {130, 40, -3}, {401, 9}};
 
+const std::vector<Benchmark<Sizes>> model_sizes = {{"1024 x 1024", {1024, 1024}}};
+
 void fill(const Sizes& s, Draw& draw, Tensors& t) {
   Table x = draw.normal(s.rows, s.features);
   for (double& value : x.values) value += s.offset;
@@ -28,8 +30,10 @@ void fill(const Sizes& s, Draw& draw, Tensors& t) {
 
 Description<Sizes> forward() {
   return {
-      .name = "layer_norm forward",
+      .name = "layer norm forward",
+      .message = message<LayerNormForward>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -55,8 +59,10 @@ Description<Sizes> forward() {
 
 Description<Sizes> backward() {
   return {
-      .name = "layer_norm backward",
+      .name = "layer norm backward",
+      .message = message<LayerNormBackward>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -94,7 +100,7 @@ Description<Sizes> backward() {
 // A frozen norm asks for neither of its gradients.
 Description<Sizes> frozen_backward() {
   Description<Sizes> description = backward();
-  description.name = "layer_norm backward of a frozen norm";
+  description.name = "layer norm backward, of a frozen norm";
   description.tensors = [](const Sizes& s, Draw& draw, Tensors& t) {
     backward().tensors(s, draw, t);
     std::erase_if(t.all,
@@ -112,8 +118,8 @@ Description<Sizes> frozen_backward() {
 
 BOOST_AUTO_TEST_SUITE(ops_layer_norm)
 
-BOOST_AUTO_TEST_CASE(forward_agrees) { check(forward()); }
-BOOST_AUTO_TEST_CASE(backward_agrees) { check(backward()); }
-BOOST_AUTO_TEST_CASE(frozen_backward_agrees) { check(frozen_backward()); }
+VLM_OPERATION(forward_agrees, forward());
+VLM_OPERATION(backward_agrees, backward());
+VLM_OPERATION(frozen_backward_agrees, frozen_backward());
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,7 @@
 #include <vlm/ops/matmul.hpp>
 
 #include "ops/description.hpp"
+#include "reference/activation.hpp"
 #include "reference/matmul.hpp"
 
 using namespace vlm;
@@ -13,6 +14,7 @@ struct Sizes {
   DType format = DType::F32;
   bool input_major = false;
   bool extra = false;  // with a bias, or adding
+  Activation activation = Activation::None;
 };
 
 const std::vector<Sizes> all_sizes = {{0, 8, 8},
@@ -25,15 +27,35 @@ const std::vector<Sizes> all_sizes = {{0, 8, 8},
                                       {50, 96, 64, DType::F32, true, true},
                                       {67, 129, 41, DType::BF16},
                                       {128, 64, 32, DType::BF16, true},
+                                      {270, 40, 420},
+                                      {31, 300, 390, DType::BF16},
                                       {129, 1030, 35, DType::F32, false, true}};
 
+const std::vector<Benchmark<Sizes>> model_sizes = {
+    {"512 x 2048 to 6144, bf16", {512, 2048, 6144, DType::BF16}},
+    {"1 x 2048 to 6144, bf16", {1, 2048, 6144, DType::BF16}}};
+
+Work work_of(const Sizes& s) { return {.flop = 2 * static_cast<double>(s.rows * s.inputs * s.outputs)}; }
+
 Table weight(const Sizes& s, Draw& draw) { return rounded(draw.normal(s.outputs, s.inputs, 0.2), s.format); }
+
+// Sizes with an activation after the product, for every road.
+std::vector<Sizes> with_activations(std::vector<Sizes> sizes) {
+  for (Index rows : {1, 7, 50}) {
+    sizes.push_back({rows, 40, 70, DType::F32, false, true, Activation::GeluTanh});
+    sizes.push_back({rows, 40, 70, DType::BF16, true, false, Activation::GeluErf});
+  }
+  return sizes;
+}
 
 Description<Sizes> forward() {
   return {
       .name = "linear forward",
+      .message = message<LinearForward>(),
       .tolerance = product,
-      .sizes = all_sizes,
+      .sizes = with_activations(all_sizes),
+      .benchmarks = model_sizes,
+      .work = work_of,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("x", draw.normal(s.rows, s.inputs)).by_row();
@@ -42,20 +64,30 @@ Description<Sizes> forward() {
             t.output("y", s.rows, s.outputs).by_row();
           },
       .run =
-          [](Runtime<Cpu>& runtime, const Sizes&, const Memory& m) {
-            runtime.run(LinearForward<Cpu, float>{
-                .x = m["x"], .weight = m["weight"], .bias = m["bias"], .y = m["y"]});
+          [](Runtime<Cpu>& runtime, const Sizes& s, const Memory& m) {
+            runtime.run(LinearForward<Cpu, float>{.x = m["x"],
+                                                  .weight = m["weight"],
+                                                  .bias = m["bias"],
+                                                  .y = m["y"],
+                                                  .activation = s.activation});
           },
-      .reference = [](const Sizes&,
-                      Tensors& t) { t.result("y", reference::linear(t["x"], t["weight"], t["bias"])); },
+      .reference =
+          [](const Sizes& s, Tensors& t) {
+            const Table y = reference::linear(t["x"], t["weight"], t["bias"]);
+            const bool tanh_form = s.activation == Activation::GeluTanh;
+            t.result("y", s.activation == Activation::None ? y : reference::gelu(y, tanh_form));
+          },
   };
 }
 
 Description<Sizes> backward_input() {
   return {
       .name = "linear backward to the input",
+      .message = message<LinearBackwardInput>(),
       .tolerance = product,
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
+      .work = work_of,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("x", draw.normal(s.rows, s.inputs)).by_row();
@@ -82,8 +114,11 @@ Description<Sizes> backward_input() {
 Description<Sizes> backward_weight() {
   return {
       .name = "linear backward to the weight",
+      .message = message<LinearBackwardWeight>(),
       .tolerance = product,
       .sizes = all_sizes,
+      .benchmarks = {{"512 x 2048 to 6144", {512, 2048, 6144}}},
+      .work = work_of,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("x", draw.normal(s.rows, s.inputs));
@@ -115,9 +150,9 @@ Description<Sizes> backward_weight() {
 
 BOOST_AUTO_TEST_SUITE(ops_matmul)
 
-BOOST_AUTO_TEST_CASE(forward_agrees) { check(forward()); }
-BOOST_AUTO_TEST_CASE(backward_to_the_input_agrees) { check(backward_input()); }
-BOOST_AUTO_TEST_CASE(backward_to_the_weight_agrees) { check(backward_weight()); }
+VLM_OPERATION(forward_agrees, forward());
+VLM_OPERATION(backward_to_the_input_agrees, backward_input());
+VLM_OPERATION(backward_to_the_weight_agrees, backward_weight());
 
 // A product that reads many rows at once and one that reads a row alone keep the same chain of additions,
 // also where the inner dimension has terms that cancel.

@@ -15,8 +15,11 @@ struct Sizes {
 Description<Sizes> squared_norm() {
   return {
       .name = "squared norm",
+      .message = message<SquaredNorm>(),
       .tolerance = 1e-12,  // summed in double
       .sizes = {{0}, {1}, {7}, {16384}, {16385}, {100003}},
+      .benchmarks = {{"8388608 numbers", {8388608}}},
+      .work = [](const Sizes& s) { return Work{.flop = 2 * static_cast<double>(s.rows)}; },
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("x", draw.normal(s.rows)).vector();
@@ -34,7 +37,9 @@ Description<Sizes> squared_norm() {
 Description<Sizes> arg_max() {
   return {
       .name = "arg max",
+      .message = message<ArgMax>(),
       .sizes = {{0, 8}, {1, 1}, {1, 1000}, {17, 33}, {130, 64}, {5, 7}},
+      .benchmarks = {{"16 x 151936", {16, 151936}}},
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             // Few different values, so that the largest often stands in several places.
@@ -51,8 +56,8 @@ Description<Sizes> arg_max() {
 
 BOOST_AUTO_TEST_SUITE(ops_reduce)
 
-BOOST_AUTO_TEST_CASE(squared_norm_agrees) { check(squared_norm()); }
-BOOST_AUTO_TEST_CASE(arg_max_agrees) { check(arg_max()); }
+VLM_OPERATION(squared_norm_agrees, squared_norm());
+VLM_OPERATION(arg_max_agrees, arg_max());
 
 // A sum in single precision would lose the small terms.
 BOOST_AUTO_TEST_CASE(squared_norm_keeps_small_terms) {

@@ -18,6 +18,9 @@ const std::vector<Sizes> all_sizes = {{0, 8, 8},       {1, 5, 5},    {1, 64, 64}
                                       {5, 96, 24},     {17, 33, 33}, {37, 128, 64}, {70, 216, 72},
                                       {9, 1000, 1000}, {130, 40, 8}, {401, 16, 8}};
 
+const std::vector<Benchmark<Sizes>> model_sizes = {{"512 x 2048", {512, 2048, 2048}},
+                                                   {"512 x 16 heads of 128", {512, 2048, 128}}};
+
 void fill(const Sizes& s, Draw& draw, Tensors& t) {
   t.input("x", draw.normal(s.rows, s.features)).by_row();
   t.input("weight", draw.around_one(s.group)).vector();
@@ -25,8 +28,10 @@ void fill(const Sizes& s, Draw& draw, Tensors& t) {
 
 Description<Sizes> forward() {
   return {
-      .name = "rms_norm forward",
+      .name = "RMS norm forward",
+      .message = message<RmsNormForward>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -48,8 +53,10 @@ Description<Sizes> forward() {
 
 Description<Sizes> backward() {
   return {
-      .name = "rms_norm backward",
+      .name = "RMS norm backward",
+      .message = message<RmsNormBackward>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -85,7 +92,7 @@ Description<Sizes> backward() {
 
 BOOST_AUTO_TEST_SUITE(ops_rms_norm)
 
-BOOST_AUTO_TEST_CASE(forward_agrees) { check(forward()); }
-BOOST_AUTO_TEST_CASE(backward_agrees) { check(backward()); }
+VLM_OPERATION(forward_agrees, forward());
+VLM_OPERATION(backward_agrees, backward());
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -13,6 +13,9 @@ struct Sizes {
   bool inverse = false;
 };
 
+const std::vector<Benchmark<Sizes>> model_sizes = {{"512 x 16 heads of 128", {512, 16, 128}}};
+constexpr const char* head_limits = "head size even";
+
 // Cosines and sines of any angles.
 void fill(const Sizes& s, Draw& draw, Tensors& t) {
   const Table angles = draw.normal(s.rows, s.head_dim / 2, 3);
@@ -25,15 +28,19 @@ void fill(const Sizes& s, Draw& draw, Tensors& t) {
 
 Description<Sizes> rotation() {
   return {
-      .name = "rope",
+      .name = "rope forward",
+      .message = message<RopeRotate>(),
+      .limits = head_limits,
       .sizes = {{0, 2, 8},
                 {1, 1, 2},
                 {1, 3, 8},
                 {5, 2, 24, true},
                 {17, 4, 64},
                 {9, 1, 72, true},
+                {19, 3, 34},
                 {33, 5, 128},
                 {130, 2, 8}},
+      .benchmarks = model_sizes,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -55,7 +62,10 @@ Description<Sizes> rotation() {
 Description<Sizes> backward() {
   return {
       .name = "rope backward",
-      .sizes = {{3, 2, 8}, {7, 1, 24, true}},
+      .message = message<RopeRotate>(),
+      .limits = head_limits,
+      .sizes = {{0, 1, 8}, {1, 2, 8}, {3, 2, 8}, {7, 1, 24, true}, {19, 3, 34}},
+      .benchmarks = model_sizes,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill(s, draw, t);
@@ -83,8 +93,8 @@ Description<Sizes> backward() {
 
 BOOST_AUTO_TEST_SUITE(ops_rope)
 
-BOOST_AUTO_TEST_CASE(rotation_agrees) { check(rotation()); }
-BOOST_AUTO_TEST_CASE(backward_agrees) { check(backward()); }
+VLM_OPERATION(rotation_agrees, rotation());
+VLM_OPERATION(backward_agrees, backward());
 
 // A quarter turn takes (x1, x2) to (-x2, x1); partners stand half a head apart, not side by side.
 BOOST_AUTO_TEST_CASE(quarter_turn) {

@@ -12,8 +12,13 @@ struct Sizes {
   Index rows, experts, k, features = 8;
 };
 
-const std::vector<Sizes> all_sizes = {{0, 4, 2, 8},   {1, 1, 1, 5},     {1, 8, 2, 64},    {7, 5, 5, 33},
-                                      {40, 8, 2, 24}, {33, 128, 8, 72}, {130, 60, 4, 17}, {3, 16, 1, 1000}};
+const std::vector<Sizes> all_sizes = {{0, 4, 2, 8},    {1, 1, 1, 5},     {1, 8, 2, 64},
+                                      {7, 5, 5, 33},   {40, 8, 2, 24},   {33, 128, 8, 72},
+                                      {21, 19, 3, 17}, {130, 60, 4, 17}, {3, 16, 1, 1000}};
+
+const std::vector<Benchmark<Sizes>> model_sizes = {{"512 x 2048 to 8 of 128 experts", {512, 128, 8, 2048}}};
+
+Work combining(const Sizes& s) { return {.flop = 2 * static_cast<double>(s.rows * s.k * s.features)}; }
 
 // What a forward leaves for the others.
 void fill_routing(const Sizes& s, Draw& draw, Tensors& t) {
@@ -28,7 +33,10 @@ void fill_routing(const Sizes& s, Draw& draw, Tensors& t) {
 Description<Sizes> forward() {
   return {
       .name = "route forward",
+      .message = message<RouteForward>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
+      .work = [](const Sizes& s) { return Work{.exponentials = static_cast<double>(s.rows * s.experts)}; },
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("logits", draw.normal(s.rows, s.experts, 2)).by_row();
@@ -72,8 +80,10 @@ Description<Sizes> forward() {
 
 Description<Sizes> backward(bool balanced) {
   return {
-      .name = balanced ? "route backward with balance" : "route backward",
+      .name = balanced ? "route backward, with balance" : "route backward",
+      .message = message<RouteBackward>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
       .tensors =
           [balanced](const Sizes& s, Draw& draw, Tensors& t) {
             const Table logits = draw.normal(s.rows, s.experts, 2);
@@ -117,7 +127,10 @@ Description<Sizes> backward(bool balanced) {
 Description<Sizes> combine_forward() {
   return {
       .name = "combine forward",
+      .message = message<CombineForward>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
+      .work = combining,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill_routing(s, draw, t);
@@ -137,7 +150,10 @@ Description<Sizes> combine_forward() {
 Description<Sizes> combine_backward() {
   return {
       .name = "combine backward",
+      .message = message<CombineBackward>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
+      .work = [](const Sizes& s) { return Work{.flop = 2 * combining(s).flop}; },
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill_routing(s, draw, t);
@@ -172,7 +188,9 @@ Description<Sizes> combine_backward() {
 Description<Sizes> gather_sum() {
   return {
       .name = "gather sum",
+      .message = message<GatherSum>(),
       .sizes = all_sizes,
+      .benchmarks = model_sizes,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill_routing(s, draw, t);
@@ -193,11 +211,14 @@ Description<Sizes> gather_sum() {
 Description<Sizes> balance() {
   return {
       .name = "balance loss",
-      .sizes = {{1, 1, 1}, {1, 8, 2}, {7, 5, 5}, {40, 8, 2}, {130, 60, 4}},
+      .message = message<BalanceLoss>(),
+      .sizes = {{0, 4, 2}, {1, 1, 1}, {1, 8, 2}, {7, 5, 5}, {40, 8, 2}, {37, 19, 3}, {130, 60, 4}},
+      .benchmarks = model_sizes,
       .tensors =
           [](const Sizes& s, Draw& draw, Tensors& t) {
             fill_routing(s, draw, t);
             t.input("offsets", reference::sort_by_expert(t["experts"], s.experts).offsets).vector().integer();
+            t.input("shift", Table(s.experts)).vector();
             t.output("derivative", s.experts, 1).vector();
             t.sum("loss", draw.normal(1)).vector();
           },
@@ -215,6 +236,16 @@ Description<Sizes> balance() {
             t.result("loss", table(1, 1, {result.loss}));
             t.result("derivative", result.derivative);
           },
+      // `shift` moves the probabilities of all rows, the derivative is that of one.
+      .objective =
+          [](const Sizes& s, const Tensors& t) {
+            Table shifted = t["probabilities"];
+            for (Index i = 0; i < s.rows; ++i)
+              for (Index e = 0; e < s.experts; ++e) shifted(i, e) += t["shift"][e];
+            const double rows = static_cast<double>(std::max<Index>(1, s.rows));
+            return reference::balance_loss(shifted, t["offsets"], 0.125).loss / rows;
+          },
+      .gradients = {{"shift", "derivative"}},
   };
 }
 
@@ -243,17 +274,13 @@ float balance_of(std::vector<float> probabilities, std::vector<std::int32_t> off
 
 BOOST_AUTO_TEST_SUITE(ops_route)
 
-BOOST_AUTO_TEST_CASE(forward_agrees) { check(forward()); }
-BOOST_AUTO_TEST_CASE(backward_agrees) {
-  check(backward(false));
-  check(backward(true));
-}
-BOOST_AUTO_TEST_CASE(combine_agrees) {
-  check(combine_forward());
-  check(combine_backward());
-}
-BOOST_AUTO_TEST_CASE(gather_sum_agrees) { check(gather_sum()); }
-BOOST_AUTO_TEST_CASE(balance_agrees) { check(balance()); }
+VLM_OPERATION(forward_agrees, forward());
+VLM_OPERATION(backward_agrees, backward(false));
+VLM_OPERATION(balanced_backward_agrees, backward(true));
+VLM_OPERATION(combine_forward_agrees, combine_forward());
+VLM_OPERATION(combine_backward_agrees, combine_backward());
+VLM_OPERATION(gather_sum_agrees, gather_sum());
+VLM_OPERATION(balance_agrees, balance());
 
 BOOST_AUTO_TEST_CASE(ties_go_to_the_lower_index) {
   std::vector<float> logits = {1, 3, 3, 1, 3, 0, 0, 0, 0, 0}, probabilities(10), weights(6);
@@ -298,7 +325,7 @@ BOOST_AUTO_TEST_CASE(balance_worked_numbers) {
 }
 
 BOOST_AUTO_TEST_CASE(balance_of_no_rows_adds_nothing) {
-  std::vector<float> none, derivative(4), loss = {0.5f};
+  std::vector<float> none, derivative(4, 7.0f), loss = {0.5f};
   std::vector<std::int32_t> offsets(5);
   Runtime<Cpu> runtime(1);
   runtime.run(BalanceLoss<Cpu, float>{.probabilities = {none.data(), Shape<2>{{0, 4}}},
@@ -307,6 +334,7 @@ BOOST_AUTO_TEST_CASE(balance_of_no_rows_adds_nothing) {
                                       .derivative = vector_of(derivative),
                                       .loss = vector_of(loss)});
   BOOST_TEST(loss[0] == 0.5f);
+  BOOST_TEST(derivative == std::vector<float>(4), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,7 @@
 // The tensors of one test case by name, and the memory that they are laid out in for a run.
 #pragma once
 
+#include <cstdint>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -16,7 +17,8 @@ namespace vlm::tests {
 
 using reference::Table;
 
-enum class Role { Input, Overwritten, Added };
+// A replaced tensor is read before it is overwritten.
+enum class Role { Input, Overwritten, Replaced, Added };
 
 // What an operation reads or writes: values before the operation, and how they are stored.
 struct Tensor {
@@ -27,6 +29,7 @@ struct Tensor {
   bool is_vector = false;
   bool is_row_wise = false;     // its rows are those of the batch
   bool is_optional = false;     // an output that may be left out
+  bool is_weight = false;       // a matrix in any format
   bool is_input_major = false;  // stored transposed
   bool is_group = false;        // matrices below each other
   Index blocks = 1;             // how many
@@ -38,7 +41,9 @@ struct Tensor {
   Tensor& integer() { return format = DType::I32, *this; }
   Tensor& wide() { return format = DType::F64, *this; }
   Tensor& may_be(std::string input) { return shares = std::move(input), *this; }
-  Tensor& stored(DType type, bool input_major) { return format = type, is_input_major = input_major, *this; }
+  Tensor& stored(DType type, bool input_major) {
+    return is_weight = true, format = type, is_input_major = input_major, *this;
+  }
   Tensor& group_of(Index count) { return is_group = true, blocks = count, *this; }
 };
 
@@ -53,7 +58,7 @@ class Tensors {
   }
   // An input that the result replaces.
   Tensor& replaced(std::string name, Table values) {
-    return put(std::move(name), std::move(values), Role::Overwritten);
+    return put(std::move(name), std::move(values), Role::Replaced);
   }
   // Starts from numbers that the operation adds to.
   Tensor& sum(std::string name, Table values) { return put(std::move(name), std::move(values), Role::Added); }
@@ -152,12 +157,13 @@ inline Table rounded(Table table, DType format = DType::F32) {
 // How a run lays out its tensors.
 struct Layout {
   bool loose = false;                      // unaligned, rows further apart than they are wide
+  bool watched = true;                     // remembers what stood there, for `spoiled`
   std::string shared = {};                 // the output that uses its input's memory
   std::vector<std::string> left_out = {};  // outputs that are not wanted
 };
 
 // The bytes behind the views. Around and between the rows stand NaNs: whoever computes with them spoils the
-// result, and whoever writes there is found by `intact`.
+// result, and whoever writes there is found by `spoiled`.
 class Memory {
  public:
   Memory(const Tensors& tensors, const Layout& layout) {
@@ -192,8 +198,25 @@ class Memory {
       if (const Place* place = find(tensor.name); place && tensor.role != Role::Input)
         for (Index i = 0; i < tensor.values.rows; ++i)
           for (Index j = 0; j < tensor.values.columns; ++j)
-            tensor.values(i, j) = get(home(*place).bytes.data() + place->offset(i, j), tensor.format);
+            tensor.values(i, j) = get(home(*place).bytes.data() + home(*place).offset(i, j), tensor.format);
     return result;
+  }
+
+  // Bytes of the tensors that a run asked for; those updated are read and written.
+  struct Traffic {
+    double read = 0, written = 0, updated = 0;
+  };
+  Traffic traffic() const {
+    Traffic sum;
+    for (const Place& place : places_) {
+      const double bytes = place.is_used ? static_cast<double>(place.rows * place.columns) *
+                                               static_cast<double>(size_of(place.format))
+                                         : 0;
+      if (place.role != Role::Overwritten) sum.read += bytes;
+      if (place.role != Role::Input) sum.written += bytes;
+      if (place.role == Role::Replaced || place.role == Role::Added) sum.updated += bytes;
+    }
+    return sum;
   }
 
   // The name of the first tensor that was changed outside its elements, or that is an input and was changed.
@@ -219,6 +242,7 @@ class Memory {
     bool is_vector = false, turned = false;
     Index rows = 0, columns = 0, blocks = 1;
     Index block_rows = 0, stored_rows = 0, stored_columns = 0, pitch = 0, stride = 0, lead = 0;
+    mutable bool is_used = false;
     mutable std::vector<std::byte> bytes;
     std::vector<std::byte> before;
 
@@ -249,12 +273,13 @@ class Memory {
     p.pitch = p.stored_columns + (layout.loose && !dense_rows ? 5 : 0);
     p.stride = p.stored_rows * p.pitch + (layout.loose && p.blocks > 1 ? 7 : 0);
     p.lead = layout.loose ? 3 : 16;
-    p.bytes.resize(static_cast<std::size_t>(p.lead + p.blocks * p.stride + 16) * size_of(p.format));
-    for (std::size_t i = 0; i < p.bytes.size(); ++i) p.bytes[i] = std::byte{0xff};
+    p.bytes.assign(static_cast<std::size_t>(p.lead + p.blocks * p.stride + 48) * size_of(p.format),
+                   std::byte{0xff});
+    while (!layout.loose && reinterpret_cast<std::uintptr_t>(p.first()) % 64 != 0) ++p.lead;
     for (Index i = 0; i < p.rows; ++i)
       for (Index j = 0; j < p.columns; ++j)
         put(p.bytes.data() + p.offset(i, j), p.format, tensor.values(i, j));
-    p.before = p.bytes;
+    if (layout.watched) p.before = p.bytes;
     return p;
   }
 
@@ -287,6 +312,7 @@ class Memory {
   View<T, Rank, Cpu> view(const char* name) const {
     const Place* tensor = find(name);
     if (!tensor) return {};
+    tensor->is_used = true;
     const Place& p = home(*tensor);
     if (dtype_of<std::remove_const_t<T>> != p.format || p.is_vector != (Rank == 1))
       throw std::logic_error(std::string(name) + " is stored in another format than it is used");
@@ -300,6 +326,7 @@ class Memory {
   }
   Matrix<Cpu> matrix(const char* name) const {
     const Place& p = *find(name);
+    p.is_used = true;
     Matrix<Cpu> matrix(p.first(), p.format, p.block_rows, p.columns);
     matrix.pitch = p.pitch;
     matrix.input_major = p.turned;

@@ -36,6 +36,19 @@ BOOST_AUTO_TEST_CASE(a_write_that_fails_leaves_no_checkpoint) {
   BOOST_TEST(vlm::read_file(checkpoints.path(1) + "/a") == "whole");
 }
 
+BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_refused) {
+  const TemporaryFolder folder;
+  CheckpointFolder checkpoints(folder.path);
+  for (Index step : {1, 2})
+    checkpoints.write(step,
+                      [](const std::string& path) { vlm::write_file_atomically(path + "/a", "whole"); });
+  checkpoints.verify(1);
+  vlm::write_file_atomically(checkpoints.path(2) + "/a", "whale");
+  checkpoints.verify(1);
+  BOOST_CHECK_EXCEPTION(checkpoints.verify(2), vlm::FileError,
+                        [](const vlm::FileError& error) { return error.id() == "checkpoint"; });
+}
+
 BOOST_AUTO_TEST_CASE(foreign_names_are_no_checkpoints) {
   const TemporaryFolder folder;
   for (const char* name :

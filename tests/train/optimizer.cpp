@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(global_norm_counts_trained_parameters_once) {
 BOOST_AUTO_TEST_CASE(worked_update_and_no_decay_for_vectors) {
   Network net;
   AdamWOptimizer optimizer(net.parameters,
-                           {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .decay = 0.1f, .clip = 0});
+                           {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 0.1, .clip = 0});
   Runtime<Cpu> runtime(1);
   std::fill(net.gradients.begin(), net.gradients.end(), 0.5f);
   planned(runtime, [&] { optimizer.update(runtime, 1, 1e-2, 100); });

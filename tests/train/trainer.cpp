@@ -192,6 +192,27 @@ BOOST_AUTO_TEST_CASE(another_recipe_does_not_resume_here) {
   });
 }
 
+// One bit of one weight, as a disk may lose it: loading alone would not notice.
+BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_not_resumed) {
+  const TemporaryFolder folder;
+  Recipe recipe = toy_recipe(folder.path);
+  recipe.steps = 3;
+  recipe.checkpoint_every = 2;
+  Trainer<S1>(recipe).run();
+  for (const char* name :
+       {"/model.safetensors", "/optimizer.safetensors", "/trainer.json", "/tokenizer.json"}) {
+    const std::string path = folder.path + "/checkpoint-2" + name, whole = read_file(path);
+    std::string damaged = whole;
+    damaged[damaged.size() - 2] ^= 1;
+    write_file_atomically(path, damaged);
+    BOOST_CHECK_EXCEPTION(Trainer<S1>{recipe}, FileError, [&](const FileError& error) {
+      return error.id() == "checkpoint" && std::string(error.what()).find(path) != std::string::npos;
+    });
+    write_file_atomically(path, whole);
+  }
+  BOOST_TEST(Trainer<S1>(recipe).steps_done() == 2);
+}
+
 BOOST_AUTO_TEST_CASE(another_stage_does_not_resume_here) {
   const TemporaryFolder folder;
   Recipe recipe = toy_recipe(folder.path);

@@ -1,6 +1,8 @@
 // Buffer<Device>: owning, aligned bytes on a device.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -15,22 +17,27 @@ namespace vlm {
 template <class Device>
 class Buffer;
 
-// Host memory, aligned to a cache line and zeroed.
+// Host memory, aligned to a cache line and zeroed. Large ones ask for huge pages: rows lie a page or more apart.
 template <>
 class Buffer<Cpu> {
  public:
   static constexpr std::size_t alignment = 64;
+  static constexpr std::size_t huge_page = std::size_t{2} << 20;
 
   Buffer() = default;
   explicit Buffer(std::size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
-    const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-    if (rounded >= bytes) data_ = static_cast<std::byte*>(std::aligned_alloc(alignment, rounded));
+    const std::size_t unit = bytes >= huge_page ? huge_page : alignment;
+    const std::size_t rounded = (bytes + unit - 1) / unit * unit;
+    if (rounded >= bytes) data_ = static_cast<std::byte*>(std::aligned_alloc(unit, rounded));
     if (!data_)
       throw DeviceError("out-of-memory", {{"device", Cpu::name},
                                           {"expected", std::to_string(bytes) + " bytes"},
                                           {"try", "a smaller batch, context or model"}});
-    std::memset(data_, 0, rounded);
+#if defined(MADV_HUGEPAGE)
+    if (unit == huge_page) madvise(data_, rounded, MADV_HUGEPAGE);  // a wish: refusal changes nothing
+#endif
+    std::memset(data_, 0, bytes);
   }
   Buffer(Buffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}

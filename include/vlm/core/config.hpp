@@ -1,4 +1,4 @@
-// Version and the only feature macros of the library.
+// Version, the only feature macros of the library, and the compiler options that it refuses.
 #pragma once
 
 #define VLM_VERSION_MAJOR 0
@@ -16,4 +16,15 @@
 // 1 where the definitions of operations come from the compiled target vlm::kernels.
 #ifndef VLM_COMPILED
 #define VLM_COMPILED 0
+#endif
+
+// The bits of a result are promised, so additions keep their order, and NaN and infinity are values.
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
+    (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0)
+#error "vlm: compile without -ffast-math and what it implies (-fassociative-math, -ffinite-math-only)"
+#endif
+
+// Errors are thrown.
+#if !defined(__cpp_exceptions)
+#error "vlm: compile with exceptions, not with -fno-exceptions"
 #endif

@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include <vlm/core/config.hpp>
+
 namespace vlm {
 
 // One line of a message: a short field name and its text.

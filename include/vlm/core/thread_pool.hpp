@@ -3,34 +3,63 @@
 #pragma once
 
 #include <sched.h>
+
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include <string>
 
 #include <vlm/core/error.hpp>
 #include <vlm/core/shape.hpp>
 
 namespace vlm {
 
-// The processors that this process may use.
+namespace detail {
+
+inline constexpr int most_threads = 1024;
+
+// The processors that a control group's "quota period" pays for, rounded up; `most_threads` where it sets no limit.
+inline int processors_of_quota(const char* text) {
+  long long quota = 0, period = 0;
+  if (std::sscanf(text, "%lld %lld", &quota, &period) != 2 || quota <= 0 || period <= 0) return most_threads;
+  return static_cast<int>(std::min<long long>(most_threads, (quota - 1) / period + 1));
+}
+
+inline int processors_of_control_group() {
+  char text[64] = "";
+  if (std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
+    if (!std::fgets(text, sizeof text, file)) text[0] = 0;
+    std::fclose(file);
+  }
+  return processors_of_quota(text);
+}
+
+}  // namespace detail
+
+// The processors that this process may use: its affinity, and the limit of its control group.
 inline int available_processors() {
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-  const unsigned count = std::thread::hardware_concurrency();
-  return count > 0 ? static_cast<int>(count) : 1;
+  int count = static_cast<int>(std::thread::hardware_concurrency());
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+  return std::clamp(count, 1, detail::processors_of_control_group());
 }
 
 class ThreadPool {
  public:
-  // `threads` workers, the calling thread among them; 0 means one for each available processor.
-  explicit ThreadPool(int threads = 0) : size_(threads > 0 ? threads : available_processors()) {
+  // `threads` workers, the calling thread among them; 0 means one for each available processor. Throws DeviceError
+  // [threads] where that many cannot be had.
+  explicit ThreadPool(int threads = 0) : size_(threads == 0 ? available_processors() : threads) {
+    if (size_ < 0 || size_ > detail::most_threads)
+      throw DeviceError("threads", {{"expected", "0 to " + std::to_string(detail::most_threads) + " threads"},
+                                    {"got", std::to_string(size_)},
+                                    {"try", "0, which means one for each processor"}});
     spins_ = size_ <= available_processors() ? 4000 : 0;
     try {
       for (int worker = 1; worker < size_; ++worker) threads_.emplace_back([this, worker] { serve(worker); });

@@ -66,8 +66,10 @@ class MappedFile {
     struct stat status{};
     if (::fstat(file.get(), &status) != 0) detail::throw_file_error("file-open", path, "a readable file");
     if (!S_ISREG(status.st_mode))
-      throw FileError("file-open",
-                      {{"file", path}, {"expected", "a regular file"}, {"got", "something else"}});
+      throw FileError("file-open", {{"file", path},
+                                    {"expected", "a regular file"},
+                                    {"got", "something else"},
+                                    {"try", "the path of the file itself"}});
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ == 0) return;
     void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);

@@ -153,46 +153,55 @@ class SafetensorsFile {
   }
 
   void read_tensor(const std::string& name, const Json& value, std::span<const std::byte> data) {
-    const auto refuse = [&](std::string expected, std::string got) {
-      detail::throw_safetensors_tensor(path(), name, std::move(expected), std::move(got));
-    };
-    const Json* dtype_name = value.find("dtype");
+    const Json* dtype = value.find("dtype");
     const Json* shape = value.find("shape");
     const Json* offsets = value.find("data_offsets");
-    if (!dtype_name || !shape || !offsets || value.members().size() != 3) {
-      refuse("an object of dtype, shape and data_offsets", write_json(value).substr(0, 100));
-    }
-    const auto is_integer = [](const Json& item) { return item.is_integer(); };
-    const auto integers = [&](const Json& list) {
-      return list.is_array() && std::all_of(list.items().begin(), list.items().end(), is_integer);
-    };
-    if (!integers(*shape)) refuse("a shape of integers", write_json(*shape).substr(0, 100));
-    if (!integers(*offsets) || offsets->items().size() != 2) {
-      refuse("data_offsets of two integers", write_json(*offsets).substr(0, 100));
-    }
-
+    if (!dtype || !shape || !offsets || value.members().size() != 3)
+      refuse(name, "an object of dtype, shape and data_offsets", excerpt(value));
     StoredTensor tensor{name, DType::U8, {}, {}, &path()};
-    const auto dtype = dtype_name->is_string() ? detail::dtype_named(dtype_name->string()) : std::nullopt;
-    if (!dtype) {
-      refuse("a dtype of F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL", write_json(*dtype_name).substr(0, 100));
-    }
-    tensor.dtype = *dtype;
-    for (const Json& extent : shape->items()) tensor.shape.push_back(extent.integer());
-    const std::optional<std::size_t> size = detail::dense_bytes(tensor.dtype, tensor.shape);
-    if (!size) refuse("extents from 0 whose product fits 64 bits", shape_text(tensor.shape));
+    tensor.shape = integers(name, *shape, "a shape of integers");
+    const std::vector<Index> place = integers(name, *offsets, "data_offsets of two integers");
+    if (place.size() != 2) refuse(name, "data_offsets of two integers", excerpt(*offsets));
+    tensor.dtype = read_dtype(name, *dtype);
+    tensor.bytes = read_bytes(tensor, place[0], place[1], data);
+    tensors_.push_back(std::move(tensor));
+  }
 
-    const std::int64_t begin = offsets->at(0).integer(), end = offsets->at(1).integer();
-    if (begin < 0 || end < begin || static_cast<std::uint64_t>(end) > data.size()) {
-      refuse("data_offsets that rise within " + detail::offsets_text(0, data.size()), write_json(*offsets));
-    }
+  DType read_dtype(const std::string& tensor, const Json& value) const {
+    const auto dtype = value.is_string() ? detail::dtype_named(value.string()) : std::nullopt;
+    if (!dtype) refuse(tensor, "a dtype of F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL", excerpt(value));
+    return *dtype;
+  }
+
+  std::vector<Index> integers(const std::string& tensor, const Json& list, const char* expected) const {
+    const auto is_integer = [](const Json& item) { return item.is_integer(); };
+    if (!list.is_array() || !std::all_of(list.items().begin(), list.items().end(), is_integer))
+      refuse(tensor, expected, excerpt(list));
+    std::vector<Index> values;
+    for (const Json& item : list.items()) values.push_back(item.integer());
+    return values;
+  }
+
+  // The bytes [begin, end) of the data, which must be as many as dtype and shape need.
+  std::span<const std::byte> read_bytes(const StoredTensor& tensor, Index begin, Index end,
+                                        std::span<const std::byte> data) const {
+    const std::optional<std::size_t> size = detail::dense_bytes(tensor.dtype, tensor.shape);
+    if (!size) refuse(tensor.name, "extents from 0 whose product fits 64 bits", shape_text(tensor.shape));
+    if (begin < 0 || end < begin || static_cast<std::uint64_t>(end) > data.size())
+      refuse(tensor.name, "data_offsets that rise within " + detail::offsets_text(0, data.size()),
+             "[" + std::to_string(begin) + "," + std::to_string(end) + "]");
     const std::size_t given = static_cast<std::size_t>(end - begin);
-    if (given != *size) {
-      refuse(std::to_string(*size) + " bytes for " + std::string(name_of(*dtype)) + " " +
+    if (given != *size)
+      refuse(tensor.name,
+             std::to_string(*size) + " bytes for " + std::string(name_of(tensor.dtype)) + " " +
                  shape_text(tensor.shape),
              std::to_string(given) + " bytes");
-    }
-    tensor.bytes = data.subspan(static_cast<std::size_t>(begin), given);
-    tensors_.push_back(std::move(tensor));
+    return data.subspan(static_cast<std::size_t>(begin), given);
+  }
+
+  static std::string excerpt(const Json& value) { return write_json(value).substr(0, 100); }
+  [[noreturn]] void refuse(const std::string& tensor, std::string expected, std::string got) const {
+    detail::throw_safetensors_tensor(path(), tensor, std::move(expected), std::move(got));
   }
 
   // Sorted by place, the tensors must cover the data exactly.

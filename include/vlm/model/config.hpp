@@ -115,6 +115,8 @@ inline void read_rope(const Json& config, TextSizes& n, const std::string& docum
   if (kind && kind->string() != "default" && kind->string() != "mrope")
     contradiction(document, kind->path(), "\"default\" (other kinds are not supported)",
                   '"' + kind->string() + '"');
+  if (const Json* interleaved = first_of(rope, {"mrope_interleaved"}))
+    n.rope_interleaved = interleaved->boolean();
   const std::vector<Json>& section = rope.at("mrope_section").items();
   Index sum = 0;
   bool positive = true;

@@ -193,7 +193,7 @@ class Model {
                   Spec::taps),
           decoder(c.text),
           head(c.text.features, c.text.vocabulary),
-          frequencies(rope_frequencies(c.text.rope_theta, c.text.head_dim)) {}
+          frequencies(rope_frequencies<RopeKind>(c.text.rope_theta, c.text.head_dim)) {}
 
     ModelConfig config;
     EncoderLayer encoder;
@@ -233,6 +233,12 @@ class Model {
       refuse("text_config.num_hidden_layers",
              "at least one block for each of " + std::to_string(Spec::taps) + " taps",
              std::to_string(config.text.layers));
+    if (const std::optional<bool>& turns = config.text.rope_interleaved) {
+      if (*turns && std::is_same_v<RopeKind, SectionedM>)
+        refuse("mrope_interleaved", "false, as the type has Rope<SectionedM>", "true");
+      if (!*turns && std::is_same_v<RopeKind, InterleavedM>)
+        refuse("mrope_interleaved", "true, as the type has Rope<InterleavedM>", "false");
+    }
     if (Spec::sparse != (config.text.experts > 0))
       refuse("text_config",
              Spec::sparse ? "num_experts, as the type has Decoder<..., MoE>"
@@ -270,7 +276,9 @@ class Model {
             .causal = false};
   }
   VisionInputs<Device, T> vision_inputs(const Batch& batch) const {
-    return {.patches = detail::on_device<Device>(batch.patches, batch.patch_count()),
+    // A batch that is only measured has no patches; their rows still have a width.
+    const Shape<2> patches{{batch.patch_count(), config().vision.patch_features()}};
+    return {.patches = {detail::on_device<Device>(batch.patches).data, patches},
             .corners = detail::on_device<Device>(batch.tables.corners, batch.patch_count()),
             .weights = detail::on_device<Device>(batch.tables.weights, batch.patch_count())};
   }

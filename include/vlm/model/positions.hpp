@@ -4,7 +4,6 @@
 // Each temporal step of a video is a group of its own. Source: the Qwen3-VL reference implementation.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include <vlm/core/error.hpp>
 #include <vlm/model/config.hpp>
+#include <vlm/nn/rope.hpp>
 #include <vlm/vision/patches.hpp>
 
 namespace vlm {
@@ -88,6 +88,8 @@ struct PatchTables {
 
 namespace detail {
 
+inline constexpr double vision_rope_theta = 10000;  // no file states it
+
 // Align-corners sampling of `count` points on a line of `side` table entries, in fp32 as the reference's
 // linspace: the first half counts up from 0, the second half down from the end.
 struct LineSample {
@@ -108,13 +110,12 @@ inline LineSample sample_line(Index index, Index count, Index side) {
 
 // Appends one picture or clip. Source: fast_pos_embed_interpolate and rot_pos_emb of the reference.
 inline void append_patch_tables(const Grid& grid, const VisionSizes& n, PatchTables& tables) {
-  const Index quarter = n.head_dim() / 4, merge = n.merge_size;
+  const Index merge = n.merge_size;
   Index side = 1;
   while (side * side < n.positions) ++side;
-  std::vector<float> frequencies(static_cast<std::size_t>(quarter));
-  for (Index k = 0; k < quarter; ++k)
-    frequencies[static_cast<std::size_t>(k)] =
-        1.0f / std::pow(10000.0f, static_cast<float>(2 * k) / static_cast<float>(2 * quarter));
+  const auto patches = static_cast<std::size_t>(grid.patches());
+  std::vector<std::int32_t> places(3 * patches);  // time (not read), height, width of every patch
+  std::size_t patch = 0;
   const auto add_patch = [&](Index row, Index column) {
     const detail::LineSample r = detail::sample_line(row, grid.height, side);
     const detail::LineSample c = detail::sample_line(column, grid.width, side);
@@ -123,12 +124,9 @@ inline void append_patch_tables(const Grid& grid, const VisionSizes& n, PatchTab
                                                  r.high * line + c.low, r.high * line + c.high});
     tables.weights.insert(tables.weights.end(), {(1 - r.share) * (1 - c.share), (1 - r.share) * c.share,
                                                  r.share * (1 - c.share), r.share * c.share});
-    for (const Index place : {row, column})
-      for (const float frequency : frequencies) {
-        const float angle = static_cast<float>(place) * frequency;
-        tables.cosine.push_back(std::cos(angle));
-        tables.sine.push_back(std::sin(angle));
-      }
+    places[patches + patch] = static_cast<std::int32_t>(row);
+    places[2 * patches + patch] = static_cast<std::int32_t>(column);
+    ++patch;
   };
   for (Index frame = 0; frame < grid.frames; ++frame) {
     for (Index block_row = 0; block_row < grid.height; block_row += merge)
@@ -137,6 +135,8 @@ inline void append_patch_tables(const Grid& grid, const VisionSizes& n, PatchTab
           for (Index j = 0; j < merge; ++j) add_patch(block_row + i, block_column + j);
     tables.offsets.push_back(tables.offsets.back() + static_cast<std::int32_t>(grid.height * grid.width));
   }
+  append_rope_tables<Spatial2D>(places, rope_frequencies<Spatial2D>(detail::vision_rope_theta, n.head_dim()),
+                                {}, tables.cosine, tables.sine);
 }
 
 }  // namespace vlm

@@ -4,8 +4,8 @@
 
 #include <type_traits>
 
+#include <vlm/nn/rope.hpp>
 #include <vlm/text/qwen3.hpp>
-#include <vlm/text/rope.hpp>
 #include <vlm/vision/deepstack.hpp>
 #include <vlm/vision/siglip2.hpp>
 
@@ -32,6 +32,10 @@ struct Decoder {
 
 template <class Kind>
 struct Rope {
+  static_assert(
+      RotaryKind<Kind>,
+      "vlm: Rope takes Plain1D, SectionedM, InterleavedM, Spatial2D, or a type of your own with the static "
+      "functions axis and exponent.");
   using RopeKind = Kind;
 };
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cmath>
+#include <string>
 
 #include <vlm/nn/linear.hpp>
 #include <vlm/nn/named.hpp>
@@ -23,6 +24,19 @@ struct AttentionSizes {
 };
 
 namespace detail {
+
+// Throws ShapeError [attention-sequences] where the runtime was not told of the rows that pass.
+template <class Device>
+void require_sequences(const Sequences<Device>& sequences, Index rows, Index head_dim) {
+  const View<const float, 2, Device>& table = sequences.cosine;
+  const bool fits = table.rows() >= rows && (table.extent[1] == 0 || 2 * table.extent[1] == head_dim);
+  if (sequences.query_offsets && (!table || fits)) return;
+  throw ShapeError(
+      "attention-sequences",
+      {{"expected", "borders; rotary tables for " + shape_text(Shape<2>{{rows, head_dim / 2}}) + ", or none"},
+       {"got", (sequences.query_offsets ? "borders, " : "no borders, ") + shape_text(table)},
+       {"try", "set Runtime::sequences() before the pass"}});
+}
 
 template <class Device>
 AttentionLayout<Device> attention_layout(const Sequences<Device>& sequences, const AttentionSizes& sizes) {
@@ -74,6 +88,7 @@ struct Attention {
     const Index rows = x.rows(), wide = sizes.heads * sizes.head_dim,
                 narrow = sizes.kv_heads * sizes.head_dim;
     const Sequences<D>& sequences = s.sequences();
+    detail::require_sequences(sequences, rows, sizes.head_dim);
     const Out<E> q_raw = s.template keep<T>(rows, wide), k_raw = s.template keep<T>(rows, narrow);
     saved.q = s.template keep<T>(rows, wide);
     saved.k = s.template keep<T>(rows, narrow);
@@ -173,6 +188,7 @@ struct FusedAttention {
 
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {
     const Index width = sizes.features;
+    detail::require_sequences(s.sequences(), x.rows(), sizes.head_dim);
     saved.qkv = s.template keep<T>(x.rows(), 3 * width);
     saved.y = s.template keep<T>(x.rows(), width);
     saved.logsumexp = s.template keep<float>(x.rows(), sizes.heads);

@@ -7,7 +7,9 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <numeric>
 #include <string>
+#include <vector>
 
 #include <vlm/core/error.hpp>
 #include <vlm/nn/probe.hpp>
@@ -28,6 +30,39 @@ namespace detail {
 template <class F>
 double slope_of(F&& f, double h) {
   return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);
+}
+
+// The slope of f, with shorter steps until it is within `bound` of `expected`: f may bend sharply or jump, as with a
+// router's choice. The nearest one where none is.
+template <class F>
+double slope_near(F&& f, double step, double expected, double bound) {
+  double slope = 0, distance = std::numeric_limits<double>::infinity();
+  for (double h = step; h > step / 100 && !(distance <= bound); h /= 4) {
+    const double tried = slope_of(f, h), off = std::abs(tried - expected);
+    if (h == step || off < distance) slope = tried, distance = off;
+  }
+  return slope;
+}
+
+// The place of the largest value, or of a NaN.
+inline std::size_t steepest_of(const std::vector<double>& slopes) {
+  std::size_t steepest = 0;
+  for (std::size_t i = 1; i < slopes.size(); ++i)
+    if (!(std::abs(slopes[i]) <= std::abs(slopes[steepest]))) steepest = i;
+  return steepest;
+}
+
+// Which elements of a tensor are compared: all, or `most` of them, the steepest among these.
+inline std::vector<std::size_t> compared_elements(const std::vector<double>& slopes, Index most,
+                                                  const Random& random) {
+  const std::size_t count = slopes.size(), chosen = std::min(count, static_cast<std::size_t>(most));
+  std::vector<std::size_t> elements(chosen);
+  for (std::size_t k = 0; k < chosen; ++k) elements[k] = static_cast<std::size_t>(random.below(k, count));
+  if (chosen == count)
+    std::iota(elements.begin(), elements.end(), std::size_t{0});
+  else if (chosen > 0)
+    elements[0] = steepest_of(slopes);
+  return elements;
 }
 
 inline std::string number_text(double value) {
@@ -53,37 +88,29 @@ GradientReport check_gradients(const L& layer, const GradientSettings& settings)
   GradientReport report;
   const Random random(settings.seed, "elements");
   for (auto& tensor : probe.tensors) {
-    const std::size_t count = tensor.gradient.size();
+    if (tensor.gradient.empty()) continue;
+    const float before = &tensor == &probe.tensors.front() ? 0 : present;  // the first one is x
+    std::vector<double> backward(tensor.gradient.size());
+    for (std::size_t i = 0; i < backward.size(); ++i)
+      backward[i] = static_cast<double>(tensor.gradient[i] - before);
     const double step = settings.step * static_cast<double>(tensor.scale);
-    const auto backward = [&](std::size_t i) {
-      return static_cast<double>(tensor.gradient[i] - (tensor.name == "x" ? 0 : present));
-    };
-    std::size_t steepest = 0;
-    for (std::size_t i = 1; i < count; ++i)
-      if (!(std::abs(backward(i)) <= std::abs(backward(steepest)))) steepest = i;
-    const std::size_t compared = std::min(count, static_cast<std::size_t>(settings.elements));
-    for (std::size_t k = 0; k < compared; ++k) {
-      std::size_t i = k;
-      if (compared < count) i = k == 0 ? steepest : static_cast<std::size_t>(random.below(k, count));
+    const double size =
+        std::max(std::abs(backward[detail::steepest_of(backward)]), noise / step / settings.tolerance);
+    for (const std::size_t i : detail::compared_elements(backward, settings.elements, random)) {
       const float middle = tensor.value[i];
       const auto f = [&](double distance) {
         tensor.value[i] = static_cast<float>(static_cast<double>(middle) + distance);
         return probe.objective(s);
       };
-      // Shorter steps where f bends sharply or jumps, as with a router's choice.
-      const double size = std::max(std::abs(backward(steepest)), noise / step / settings.tolerance);
-      double slope = 0, error = std::numeric_limits<double>::infinity();
-      for (double h = step; h > step / 100 && !(error <= settings.tolerance); h /= 4) {
-        const double tried = detail::slope_of(f, h), difference = std::abs(tried - backward(i)) / size;
-        if (h == step || difference < error) slope = tried, error = difference;
-      }
+      const double slope = detail::slope_near(f, step, backward[i], settings.tolerance * size);
+      const double error = std::abs(slope - backward[i]) / size;
       tensor.value[i] = middle;
       ++report.compared;
       if (error <= report.largest_error) continue;
       report.largest_error = std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
       report.tensor = tensor.name;
       report.element = static_cast<Index>(i);
-      report.backward = backward(i);
+      report.backward = backward[i];
       report.differences = slope;
     }
   }

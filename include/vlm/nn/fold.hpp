@@ -23,6 +23,8 @@ struct Fold {
   Shape<2> out_shape(Index rows) const { return {{rows / window, features * window}}; }
 
   void forward(On<E> s, In<E> x, Out<E> y, Saved&) const {
+    require_shape("Fold, x", x, {{x.rows() / window * window, features}});
+    require_shape("Fold, y", y, out_shape(x.rows()));
     s.run(Copy<D, T>{.into = unfolded(y), .from = x});
   }
   template <class Dx>

@@ -6,8 +6,10 @@
 #pragma once
 
 #include <concepts>
+#include <string>
 #include <string_view>
 
+#include <vlm/core/error.hpp>
 #include <vlm/nn/env.hpp>
 
 namespace vlm {
@@ -18,6 +20,17 @@ struct NameSink {
   void operator()(std::string_view, Child&) const {}
 };
 }  // namespace detail
+
+// Throws ShapeError [layer-rows] where the rows that a layer reads or writes are not those it is made for, before
+// anything is computed. `where` names layer and rows: "Linear, x".
+template <class Rows>
+void require_shape(std::string_view where, const Rows& rows, const Shape<2>& expected) {
+  if (rows.extent[0] == expected[0] && rows.extent[1] == expected[1]) return;
+  throw ShapeError("layer-rows", {{"at", std::string(where)},
+                                  {"expected", shape_text(expected)},
+                                  {"got", shape_text(rows)},
+                                  {"try", "sizes with which each layer gives what the next one takes"}});
+}
 
 template <class L>
 concept HasSaved = requires { typename L::Saved; };

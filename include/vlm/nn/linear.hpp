@@ -33,6 +33,8 @@ struct Linear {
   Shape<2> out_shape(Index rows) const { return {{rows, weight.shape()[0]}}; }
 
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {
+    require_shape("Linear, x", x, {{x.rows(), weight.shape()[1]}});
+    require_shape("Linear, y", y, out_shape(x.rows()));
     saved.x = x;
     LinearForward<typename E::Device, typename E::T> op{.x = x, .weight = weight.matrix(), .y = y};
     if constexpr (WithBias) op.bias = bias.vector();

@@ -20,6 +20,7 @@ struct LanguageLoss {
   Matrix<D> output{};                        // [vocabulary, features]
   View<double, 1, D> loss{};                 // [1], adds
   View<float, 1, D> log_probabilities{};     // [rows] of the targets, or empty
+  View<float, 1, D> entropies{};             // [rows] of the distributions over the vocabulary, or empty
   View<T, 2, D> dhidden{};                   // [rows, features], or empty: no gradients at all
   View<float, 2, D> doutput{};               // [vocabulary, features], adds; or empty
 };
@@ -38,9 +39,8 @@ void run_language_loss(Runtime<D>& s, const LanguageLoss<D, T>& op) {
     s.run(CrossEntropy<D, T>{.logits = part,
                              .targets = op.targets.rows(first, count),
                              .weights = op.weights.rows(first, count),
-                             .log_probabilities = op.log_probabilities
-                                                      ? op.log_probabilities.rows(first, count)
-                                                      : op.log_probabilities,
+                             .log_probabilities = op.log_probabilities.rows(first, count),
+                             .entropies = op.entropies.rows(first, count),
                              .loss = op.loss,
                              .gradient = static_cast<bool>(op.dhidden)});
     if (!op.dhidden) continue;

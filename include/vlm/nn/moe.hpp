@@ -54,6 +54,7 @@ struct SparseMoe {
   Shape<2> out_shape(Index rows) const { return {{rows, sizes.features}}; }
 
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {
+    require_shape("SparseMoe, y", y, out_shape(x.rows()));
     const Index rows = x.rows(), k = sizes.chosen, slots = rows * k, width = sizes.intermediate;
     const Out<E> logits = s.template keep<T>(rows, sizes.experts);
     saved.probabilities = s.template keep<float>(rows, sizes.experts);

@@ -31,6 +31,8 @@ struct RmsNorm {
   Shape<2> out_shape(Index rows) const { return {{rows, features}}; }
 
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {
+    require_shape("RmsNorm, x", x, out_shape(x.rows()));
+    require_shape("RmsNorm, y", y, out_shape(x.rows()));
     saved.x = x;
     saved.rstd = s.template keep<float>(x.rows(), features / weight.shape()[0]);
     s.run(RmsNormForward<typename E::Device, typename E::T>{
@@ -69,6 +71,8 @@ struct LayerNorm {
   Shape<2> out_shape(Index rows) const { return {{rows, weight.shape()[0]}}; }
 
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {
+    require_shape("LayerNorm, x", x, out_shape(x.rows()));
+    require_shape("LayerNorm, y", y, out_shape(x.rows()));
     saved.x = x;
     saved.statistics = s.template keep<float>(x.rows(), Index{2});
     s.run(LayerNormForward<typename E::Device, typename E::T>{.x = x,

@@ -25,6 +25,8 @@ struct Residual {
   Shape<2> out_shape(Index rows) const { return body.out_shape(rows); }
 
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {
+    require_shape("Residual, x and body(x)", x, body.out_shape(x.rows()));
+    require_shape("Residual, y", y, out_shape(x.rows()));
     const Out<E> normed = s.template keep<typename E::T>(x.rows(), x.extent[1]);
     norm.forward(s, x, normed, saved.norm);
     body.forward(s, normed, y, saved.body);

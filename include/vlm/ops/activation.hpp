@@ -10,6 +10,9 @@ namespace vlm {
 
 enum class Gelu { Tanh, Erf };
 
+// What a product may apply to its result before it is stored.
+enum class Activation { None, GeluTanh, GeluErf };
+
 template <class D, class T>
 struct GeluForward {
   View<const T, 2, D> x{};  // [rows, features]

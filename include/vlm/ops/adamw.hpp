@@ -11,8 +11,9 @@ template <class D, class T>
 struct AdamW {
   View<float, 1, D> parameter{}, first_moment{}, second_moment{};  // [count]
   View<const T, 1, D> gradient{};                                  // [count]
-  float gradient_scale = 1;                                        // from clipping
-  float learning_rate = 0, beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f, decay = 0;
+  // In double: 1 - beta2 and the powers of beta2 would lose digits that matter.
+  double gradient_scale = 1;  // from clipping
+  double learning_rate = 0, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, decay = 0;
   Index step = 1;  // 1 for the first update
 };
 

@@ -14,6 +14,7 @@ struct CrossEntropy {
   View<const std::int32_t, 1, D> targets{};  // [rows], in [0, vocabulary)
   View<const float, 1, D> weights{};         // [rows]
   View<float, 1, D> log_probabilities{};     // [rows] of the targets, or empty
+  View<float, 1, D> entropies{};             // [rows] of softmax(logits[i]), or empty
   View<double, 1, D> loss{};                 // [1], adds
   bool gradient = false;
 };

@@ -1,9 +1,10 @@
-// Matrix products of rows with a weight:  y = x W' + bias,  dx = dy W,  dW += dy' x,  dbias += sum
+// Matrix products of rows with a weight:  y = activation(x W' + bias),  dx = dy W,  dW += dy' x,  dbias += sum
 // of dy. Each output element is one chain of additions over the inner dimension, so a row's bits do
 // not depend on others.
 #pragma once
 
 #include <vlm/core/queue.hpp>
+#include <vlm/ops/activation.hpp>
 #include <vlm/ops/matrix.hpp>
 
 namespace vlm {
@@ -14,6 +15,7 @@ struct LinearForward {
   Matrix<D> weight{};              // [outputs, inputs]
   View<const float, 1, D> bias{};  // [outputs], or empty
   View<T, 2, D> y{};               // [rows, outputs]
+  Activation activation = Activation::None;
 };
 
 template <class D, class T>

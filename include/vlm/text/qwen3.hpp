@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -26,7 +27,8 @@ struct TextSizes {
   Index experts = 0, chosen = 0, expert_intermediate = 0;  // of a sparse one; experts is 0 when dense
   float norm_eps = 1e-6f;
   double rope_theta = 5e6;
-  std::array<Index, 3> rope_section{};  // frequencies of the axes time, height, width
+  std::array<Index, 3> rope_section{};     // frequencies of the axes time, height, width
+  std::optional<bool> rope_interleaved{};  // whether the axes take turns, where the file says it
 };
 
 // The feed-forward kinds that a decoder can be made of.

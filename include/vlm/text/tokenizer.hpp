@@ -122,6 +122,7 @@ class Tokenizer {
  private:
   static std::vector<std::string> words(const std::vector<AddedToken>& tokens) {
     std::vector<std::string> texts;
+    texts.reserve(tokens.size());
     for (const AddedToken& token : tokens) texts.push_back(token.text);
     return texts;
   }

@@ -288,6 +288,7 @@ inline Json tokenizer_to_json(const TokenizerDefinition& definition) {
                                   {"special", entry.special}}));
   }
   std::vector<Json::Member> vocabulary;
+  vocabulary.reserve(definition.tokens.size());
   for (std::size_t id = 0; id < definition.tokens.size(); ++id)
     vocabulary.emplace_back(alphabet.to_characters(definition.tokens[id]), static_cast<std::int64_t>(id));
   Json merges = Json::array();

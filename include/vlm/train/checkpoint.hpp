@@ -1,6 +1,6 @@
 // Checkpoints of a run: folders out/checkpoint-<step>, each complete or absent. A folder is
-// written under a name that ends in .partial, its files synced, and renamed; the older of more
-// than two are removed after that.
+// written under a name that ends in .partial, its files synced and sealed with their checksums, and
+// renamed; the older of more than two are removed after that.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <vlm/core/shape.hpp>
+#include <vlm/io/checkpoint.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/io/folder.hpp>
 
@@ -48,9 +49,15 @@ class CheckpointFolder {
     return found;
   }
 
+  // Reads the whole checkpoint. Throws FileError [checkpoint] where a byte is not as it was written.
+  void verify(Index step) const { verify_checkpoint(path(step)); }
+
   template <class Write>
   void write(Index step, Write&& write_files) {
-    write_folder_atomically(path(step), write_files);
+    write_folder_atomically(path(step), [&](const std::string& partial) {
+      write_files(partial);
+      seal_checkpoint(partial);
+    });
     const std::vector<Index> all = steps();
     for (std::size_t i = 0; i + kept < all.size(); ++i) {
       std::rename(path(all[i]).c_str(), (path(all[i]) + ".old").c_str());  // absent at once, then removed

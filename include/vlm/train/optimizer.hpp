@@ -17,8 +17,8 @@
 namespace vlm {
 
 struct AdamWSettings {
-  float beta1 = 0.9f, beta2 = 0.95f, eps = 1e-8f, decay = 0.01f;
-  float clip = 1.0f;  // largest global gradient norm; 0 for none
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, decay = 0.01;
+  double clip = 1;  // largest global gradient norm; 0 for none
 };
 
 class AdamWOptimizer {
@@ -65,8 +65,8 @@ class AdamWOptimizer {
                               .first_moment = flat<float>(first_[i]),
                               .second_moment = flat<float>(second_[i]),
                               .gradient = flat<const float>(trained_[i]->gradient),
-                              .gradient_scale = static_cast<float>(scale),
-                              .learning_rate = static_cast<float>(rate),
+                              .gradient_scale = scale,
+                              .learning_rate = rate,
                               .beta1 = settings_.beta1,
                               .beta2 = settings_.beta2,
                               .eps = settings_.eps,

@@ -45,7 +45,7 @@ inline void check_recipe(const Recipe& recipe) {
   need(recipe.context >= 0, "context", "0 or more tokens", std::to_string(recipe.context));
   need(recipe.micro_batches > 0, "micro_batches", "1 or more", std::to_string(recipe.micro_batches));
   const auto finite = [](double value) { return value >= 0 && std::isfinite(value); };
-  const auto share = [](float value) { return value >= 0 && value < 1; };
+  const auto share = [](double value) { return value >= 0 && value < 1; };
   const AdamWSettings& adamw = recipe.adamw;
   need(recipe.learning_rate > 0 && finite(recipe.learning_rate), "learning_rate", "a positive rate",
        std::to_string(recipe.learning_rate));

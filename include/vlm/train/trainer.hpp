@@ -36,7 +36,8 @@ class Trainer {
   using Net = Model<Spec, Device, Precision, typename S::Trains, typename S::KeepKind>;
 
   // Loads the start, or the newest checkpoint in `out`. Throws ConfigError where the recipe cannot be [recipe] or is not
-  // that of the checkpoint [resume-recipe, resume-stage], and what reading models and data throws.
+  // that of the checkpoint [resume-recipe, resume-stage], FileError where the checkpoint is damaged [checkpoint], and
+  // what reading models and data throws.
   explicit Trainer(Recipe recipe)
       : recipe_(checked(std::move(recipe))),
         folder_(recipe_.out),
@@ -132,7 +133,9 @@ class Trainer {
   }
   std::optional<Index> latest_checkpoint() const {
     const std::vector<Index> steps = folder_.steps();
-    return steps.empty() ? std::nullopt : std::optional<Index>(steps.back());
+    if (steps.empty()) return std::nullopt;
+    folder_.verify(steps.back());
+    return steps.back();
   }
   Net first_network() const {
     if (resumed_) return Net::load(folder_.path(*resumed_));
@@ -160,11 +163,11 @@ class Trainer {
                          {"learning_rate", recipe_.learning_rate},
                          {"end_rate", recipe_.end_rate},
                          {"warm_up", recipe_.warm_up},
-                         {"beta1", static_cast<double>(adamw.beta1)},
-                         {"beta2", static_cast<double>(adamw.beta2)},
-                         {"eps", static_cast<double>(adamw.eps)},
-                         {"decay", static_cast<double>(adamw.decay)},
-                         {"clip", static_cast<double>(adamw.clip)},
+                         {"beta1", adamw.beta1},
+                         {"beta2", adamw.beta2},
+                         {"eps", adamw.eps},
+                         {"decay", adamw.decay},
+                         {"clip", adamw.clip},
                          {"balance", static_cast<double>(recipe_.balance)}});
   }
   void save_model(const std::string& path) {
@@ -226,6 +229,9 @@ class Trainer {
     for (std::size_t* size :
          {&planned_.samples, &planned_.patches, &planned_.segments, &planned_.places, &planned_.rows})
       *size += *size / 4;
+    const auto window =
+        static_cast<std::size_t>(net_.config().vision.merge_size * net_.config().vision.merge_size);
+    planned_.patches = (planned_.patches + window - 1) / window * window;
     planned_.tokens = std::max(planned_.tokens, static_cast<std::size_t>(loader_settings().context));
     Batch bound;
     bound.tokens.resize(planned_.tokens);

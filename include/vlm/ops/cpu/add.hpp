@@ -8,18 +8,12 @@
 
 namespace vlm::cpu {
 
-struct AddKernel {
+struct AddBlock {
+  static constexpr int inputs = 2, outputs = 1;
+  using Settings = NoSettings;
   template <int W>
-  VLM_INLINE static void run(float* into, const float* a, const float* b, Index count) {
-    Index i = 0;
-    Floats<W> left, right;
-    for (; i + W <= count; i += W) {
-      load<W>(left, a + i);
-      load<W>(right, b + i);
-      left += right;
-      store<W>(into + i, left);
-    }
-    for (; i < count; ++i) into[i] = a[i] + b[i];
+  VLM_INLINE static void apply(Floats<W>* lanes, NoSettings) {
+    lanes[0] += lanes[1];
   }
 };
 
@@ -29,11 +23,7 @@ namespace vlm {
 
 template <class T>
 void compute(Queue<Cpu>& queue, const Add<Cpu, T>& op, Scratch) {
-  const Index features = op.into.extent[1];
-  cpu::parallel_rows(queue, op.into.rows(), features, [&](Index first, Index rows) {
-    for (Index i = first; i < first + rows; ++i)
-      cpu::dispatch<cpu::AddKernel>(queue.level(), op.into.row(i), op.a.row(i), op.b.row(i), features);
-  });
+  cpu::elementwise<cpu::AddBlock>(queue, {op.a, op.b}, {op.into});
 }
 
 template <class T>

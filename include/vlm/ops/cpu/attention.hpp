@@ -1,29 +1,25 @@
-// Attention on the CPU. Keys are turned once into blocks of 64 columns; a task takes a tile of queries of
-// one head, walks its key blocks from the first key of the sequence with a running softmax, and keeps
-// scores in cache only. Block borders hang on the keys alone, so a query's bits do not depend on which
-// queries stand beside it.
+// Attention on the CPU: how the work is cut into tasks. The kernels are in attention_forward.hpp and
+// attention_backward.hpp.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
+#include <cstddef>
+#include <cstdint>
 
 #include <vlm/ops/attention.hpp>
-#include <vlm/ops/cpu/tile.hpp>
+#include <vlm/ops/cpu/attention_backward.hpp>
+#include <vlm/ops/cpu/attention_forward.hpp>
 
-namespace vlm::cpu {
+namespace vlm {
 
-inline constexpr Index query_tile = 24;
-inline constexpr Index key_block = 64;
-inline constexpr float masked_score = -1e30f;
-
-inline Index attention_blocks(Index keys) { return (keys + key_block - 1) / key_block; }
+namespace cpu::attention {
 
 // Where the rows of one sequence stand.
-struct AttentionSpan {
+struct Span {
   Index query = 0, queries = 0, key = 0, keys = 0;
 };
-inline AttentionSpan attention_span(const AttentionLayout<Cpu>& layout, Index sequence) {
-  AttentionSpan span;
+inline Span span_of(const AttentionLayout<Cpu>& layout, Index sequence) {
+  Span span;
   span.query = layout.query_offsets(sequence);
   span.queries = layout.query_offsets(sequence + 1) - span.query;
   span.key = layout.key_begin ? layout.key_begin(sequence) : span.query;
@@ -31,356 +27,160 @@ inline AttentionSpan attention_span(const AttentionLayout<Cpu>& layout, Index se
   return span;
 }
 
-// turned[j][key] = rows[key][j] for one block of keys; keys beyond the end are zero.
-struct TurnBlockKernel {
-  template <int W>
-  VLM_INLINE static void run(const float* rows, Index pitch, Index keys, Index head_dim, float* turned) {
-    for (Index key = 0; key < keys; ++key)
-      for (Index j = 0; j < head_dim; ++j) turned[j * key_block + key] = rows[key * pitch + j];
-    for (Index key = keys; key < key_block; ++key)
-      for (Index j = 0; j < head_dim; ++j) turned[j * key_block + key] = 0;
-  }
-};
+// Every sequence is cut into parts of at most `size` rows: running counts, to find the sequence of a part.
+// Rows are queries times `heads`.
+inline void count_parts(const AttentionLayout<Cpu>& layout, Index heads, Index size, Index* parts) {
+  const Index sequences = layout.query_offsets.rows() - 1;
+  parts[0] = 0;
+  for (Index s = 0; s < sequences; ++s)
+    parts[s + 1] = parts[s] + (span_of(layout, s).queries * heads + size - 1) / size;
+}
+inline Index sequence_of(const Index* parts, Index sequences, Index part) {
+  return std::upper_bound(parts, parts + sequences + 1, part) - parts - 1;
+}
 
-// One tile of queries against all their keys.
-struct AttentionTile {
-  const float* q;  // first query row of the tile, at its head
-  Index q_pitch;
-  const float* turned_keys;  // blocks of [head_dim, 64]
-  const float* v;            // first key row of the sequence, at its head
-  Index v_pitch;
-  float* y;
-  Index y_pitch;
-  float* logsumexp;  // or null
-  Index logsumexp_pitch;
-  Index queries, keys, head_dim;
-  Index first_visible;  // keys that the tile's first query sees; each further query sees one more, if causal
-  bool causal;
-  float scale;
-};
+// Scratch: the running counts, then each worker's floats from a cache line on.
+inline std::size_t scratch_bytes(const AttentionLayout<Cpu>& layout, int workers, Index floats) {
+  return static_cast<std::size_t>(layout.query_offsets.rows()) * sizeof(Index) + 64 +
+         static_cast<std::size_t>(workers * floats) * sizeof(float);
+}
+inline float* floats_after(const Index* parts, Index sequences) {
+  const auto end = reinterpret_cast<std::uintptr_t>(parts + sequences + 1);
+  return reinterpret_cast<float*>((end + 63) / 64 * 64);
+}
 
-struct AttentionForwardKernel {
-  template <int W>
-  VLM_INLINE static void run(const AttentionTile* tile, float* scores) {
-    const AttentionTile& t = *tile;
-    float most[query_tile], sum[query_tile];
-    for (Index i = 0; i < t.queries; ++i) {
-      most[i] = masked_score;
-      sum[i] = 0;
-      for (Index j = 0; j < t.head_dim; ++j) t.y[i * t.y_pitch + j] = 0;
-    }
-    const Index seen = t.causal ? t.first_visible + t.queries - 1 : t.keys;
-    for (Index block = 0; block * key_block < seen; ++block) {
-      const Index first = block * key_block, width = t.keys - first < key_block ? t.keys - first : key_block;
-      const TileOperands product{.a = t.q,
-                                 .a_row = t.q_pitch,
-                                 .a_k = 1,
-                                 .b = t.turned_keys + block * key_block * t.head_dim,
-                                 .b_pitch = key_block,
-                                 .c = scores,
-                                 .c_pitch = key_block,
-                                 .k = t.head_dim,
-                                 .add = false};
-      tile_product<W>(product, t.queries, key_block);
-      for (Index i = 0; i < t.queries; ++i) {
-        const Index visible = (t.causal ? t.first_visible + i : t.keys) - first;
-        soften<W>(scores + i * key_block, visible < width ? visible : width, t, i, most[i], sum[i]);
-      }
-      const TileOperands weighted{.a = scores,
-                                  .a_row = key_block,
-                                  .a_k = 1,
-                                  .b = t.v + first * t.v_pitch,
-                                  .b_pitch = t.v_pitch,
-                                  .c = t.y,
-                                  .c_pitch = t.y_pitch,
-                                  .k = width,
-                                  .add = true};
-      tile_product<W>(weighted, t.queries, t.head_dim);
-    }
-    for (Index i = 0; i < t.queries; ++i) {
-      const float factor = 1.0f / sum[i];
-      for (Index j = 0; j < t.head_dim; ++j) t.y[i * t.y_pitch + j] *= factor;
-      if (t.logsumexp) t.logsumexp[i * t.logsumexp_pitch] = most[i] + std::log(sum[i]);
-    }
-  }
+}  // namespace cpu::attention
 
-  // Scores of one query and block become weights against the running maximum; what was summed is rescaled.
-  template <int W>
-  VLM_INLINE static void soften(float* row, Index visible, const AttentionTile& t, Index query, float& most,
-                                float& sum) {
-    for (Index j = 0; j < key_block; ++j) row[j] = j < visible ? row[j] * t.scale : masked_score;
-    Floats<W> value, top, total{};
-    load<W>(top, row);
-    for (Index j = W; j < key_block; j += W) {
-      load<W>(value, row + j);
-      top = top < value ? value : top;
-    }
-    const float peak = max_of<W>(top);
-    const float next = peak < most ? most : peak;
-    if (next > most) {
-      fill<W>(value, most - next);
-      exponential<W>(value);
-      const float factor = value[0];
-      sum *= factor;
-      for (Index j = 0; j < t.head_dim; ++j) t.y[query * t.y_pitch + j] *= factor;
-      most = next;
-    }
-    for (Index j = 0; j < key_block; j += W) {
-      load<W>(value, row + j);
-      value -= next;
-      exponential<W>(value);
-      if (visible <= 0) value = Floats<W>{};
-      store<W>(row + j, value);
-      total += value;
-    }
-    sum += sum_of<W>(total);
-  }
-};
-
-// Gradients of one key/value head of one sequence: every query head of its group, tile by tile.
-struct AttentionGradient {
-  const float *dy, *y, *q;
-  Index y_pitch, dy_pitch, q_pitch;
-  const float *k, *v;
-  Index k_pitch, v_pitch;
-  const float* logsumexp;
-  Index logsumexp_pitch;
-  float *dq, *dk, *dv;
-  Index dq_pitch, dk_pitch, dv_pitch;
-  Index rows, head_dim, group;  // group: query heads per key head
-  bool causal;
-  float scale;
-};
-
-struct AttentionBackwardKernel {
-  static Index scratch_floats(Index head_dim) {
-    return 2 * key_block * head_dim + 2 * query_tile * key_block;
-  }
-
-  template <int W>
-  VLM_INLINE static void run(const AttentionGradient* gradient, float* scratch) {
-    const AttentionGradient& g = *gradient;
-    float* turned_keys = scratch;
-    float* turned_values = turned_keys + key_block * g.head_dim;
-    float* weights = turned_values + key_block * g.head_dim;
-    float* slopes = weights + query_tile * key_block;
-    for (Index i = 0; i < g.rows; ++i) {
-      for (Index j = 0; j < g.group * g.head_dim; ++j) g.dq[i * g.dq_pitch + j] = 0;
-      for (Index j = 0; j < g.head_dim; ++j) g.dk[i * g.dk_pitch + j] = g.dv[i * g.dv_pitch + j] = 0;
-    }
-    for (Index first = 0; first < g.rows; first += key_block) {
-      const Index width = g.rows - first < key_block ? g.rows - first : key_block;
-      TurnBlockKernel::run<W>(g.k + first * g.k_pitch, g.k_pitch, width, g.head_dim, turned_keys);
-      TurnBlockKernel::run<W>(g.v + first * g.v_pitch, g.v_pitch, width, g.head_dim, turned_values);
-      for (Index head = 0; head < g.group; ++head)
-        for (Index row = g.causal ? first : 0; row < g.rows; row += query_tile) {
-          const Index queries = g.rows - row < query_tile ? g.rows - row : query_tile;
-          tile<W>(g, head, first, width, row, queries, turned_keys, turned_values, weights, slopes);
-        }
-    }
-  }
-
-  template <int W>
-  VLM_INLINE static void tile(const AttentionGradient& g, Index head, Index first, Index width, Index row,
-                              Index queries, const float* turned_keys, const float* turned_values,
-                              float* weights, float* slopes) {
-    const Index shift = head * g.head_dim;
-    const float* q = g.q + row * g.q_pitch + shift;
-    const float* dy = g.dy + row * g.dy_pitch + shift;
-    const float* y = g.y + row * g.y_pitch + shift;
-    const TileOperands scores{.a = q,
-                              .a_row = g.q_pitch,
-                              .a_k = 1,
-                              .b = turned_keys,
-                              .b_pitch = key_block,
-                              .c = weights,
-                              .c_pitch = key_block,
-                              .k = g.head_dim,
-                              .add = false};
-    tile_product<W>(scores, queries, key_block);
-    const TileOperands pulls{.a = dy,
-                             .a_row = g.dy_pitch,
-                             .a_k = 1,
-                             .b = turned_values,
-                             .b_pitch = key_block,
-                             .c = slopes,
-                             .c_pitch = key_block,
-                             .k = g.head_dim,
-                             .add = false};
-    tile_product<W>(pulls, queries, key_block);
-    for (Index i = 0; i < queries; ++i) {
-      const float logsumexp = g.logsumexp[(row + i) * g.logsumexp_pitch + head];
-      const Index seen = g.causal ? row + i - first + 1 : width;
-      const Index visible = seen < width ? seen : width;
-      float pull = 0;  // dy . y
-      for (Index j = 0; j < g.head_dim; ++j) pull += dy[i * g.dy_pitch + j] * y[i * g.y_pitch + j];
-      slope_row<W>(weights + i * key_block, slopes + i * key_block, visible, g.scale, logsumexp, pull);
-    }
-    // dv += weights' dy,  dk += slopes' q,  dq += slopes k
-    const TileOperands to_v{.a = weights,
-                            .a_row = 1,
-                            .a_k = key_block,
-                            .b = dy,
-                            .b_pitch = g.dy_pitch,
-                            .c = g.dv + first * g.dv_pitch,
-                            .c_pitch = g.dv_pitch,
-                            .k = queries,
-                            .add = true};
-    tile_product<W>(to_v, width, g.head_dim);
-    const TileOperands to_k{.a = slopes,
-                            .a_row = 1,
-                            .a_k = key_block,
-                            .b = q,
-                            .b_pitch = g.q_pitch,
-                            .c = g.dk + first * g.dk_pitch,
-                            .c_pitch = g.dk_pitch,
-                            .k = queries,
-                            .add = true};
-    tile_product<W>(to_k, width, g.head_dim);
-    const TileOperands to_q{.a = slopes,
-                            .a_row = key_block,
-                            .a_k = 1,
-                            .b = g.k + first * g.k_pitch,
-                            .b_pitch = g.k_pitch,
-                            .c = g.dq + row * g.dq_pitch + shift,
-                            .c_pitch = g.dq_pitch,
-                            .k = width,
-                            .add = true};
-    tile_product<W>(to_q, queries, g.head_dim);
-  }
-
-  // weights = exp(scale * score - logsumexp);  slopes = scale * weights * (pull_j - dy . y)
-  template <int W>
-  VLM_INLINE static void slope_row(float* weights, float* slopes, Index visible, float scale, float logsumexp,
-                                   float pull) {
-    for (Index j = 0; j < key_block; ++j) weights[j] = j < visible ? weights[j] * scale : masked_score;
-    Floats<W> p, s;
-    for (Index j = 0; j < key_block; j += W) {
-      load<W>(p, weights + j);
-      p -= logsumexp;
-      exponential<W>(p);
-      store<W>(weights + j, p);
-      load<W>(s, slopes + j);
-      s = scale * p * (s - pull);
-      store<W>(slopes + j, s);
-    }
-  }
-};
-
-}  // namespace vlm::cpu
-
-namespace vlm {
-
-// Turned keys of every sequence, then a tile of scores per worker. Bounded by rows, not by
-// how they are packed.
 template <class T>
 std::size_t scratch_bytes(const Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op) {
-  const AttentionLayout<Cpu>& layout = op.layout;
-  const Index sequences = layout.query_offsets.rows() - 1;
-  const Index keys = op.k.rows() + sequences * cpu::key_block;
-  const Index floats =
-      keys * layout.kv_heads * layout.head_dim + queue.threads() * cpu::query_tile * cpu::key_block;
-  return static_cast<std::size_t>(floats) * sizeof(float) +
-         static_cast<std::size_t>(2 * sequences + 2) * sizeof(Index);
+  return cpu::attention::scratch_bytes(op.layout, queue.threads(),
+                                       cpu::attention::ForwardScratch::floats(op.layout.head_dim));
 }
 
 template <class T>
 void compute(Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op, Scratch scratch) {
+  using namespace cpu::attention;
   const AttentionLayout<Cpu>& layout = op.layout;
-  const Index sequences = layout.query_offsets.rows() - 1;
+  const Index sequences = layout.query_offsets.rows() - 1, group = layout.heads / layout.kv_heads;
   if (sequences <= 0 || op.q.rows() == 0) return;
-  // Running counts of key blocks and query tiles, to find a task's sequence.
-  Index* blocks = scratch.as<Index>();
-  Index* tiles = blocks + sequences + 1;
-  float* turned = reinterpret_cast<float*>(tiles + sequences + 1);
-  blocks[0] = tiles[0] = 0;
-  for (Index s = 0; s < sequences; ++s) {
-    const cpu::AttentionSpan span = cpu::attention_span(layout, s);
-    blocks[s + 1] = blocks[s] + (span.queries > 0 ? cpu::attention_blocks(span.keys) : 0);
-    tiles[s + 1] = tiles[s] + (span.queries + cpu::query_tile - 1) / cpu::query_tile;
-  }
-  const Index block_floats = cpu::key_block * layout.head_dim;
-  queue.parallel(blocks[sequences] * layout.kv_heads, [&](Index task, int) {
-    const Index block = task / layout.kv_heads, head = task % layout.kv_heads;
-    const Index s = std::upper_bound(blocks, blocks + sequences + 1, block) - blocks - 1;
-    const cpu::AttentionSpan span = cpu::attention_span(layout, s);
-    const Index first = (block - blocks[s]) * cpu::key_block;
-    cpu::dispatch<cpu::TurnBlockKernel>(queue.level(), op.k.row(span.key + first) + head * layout.head_dim,
-                                        op.k.pitch, std::min(cpu::key_block, span.keys - first),
-                                        layout.head_dim,
-                                        turned + (head * blocks[sequences] + block) * block_floats);
-  });
-  float* scores = turned + blocks[sequences] * layout.kv_heads * block_floats;
-  queue.parallel(tiles[sequences] * layout.heads, [&](Index task, int worker) {
-    const Index index = task / layout.heads, head = task % layout.heads;
-    const Index s = std::upper_bound(tiles, tiles + sequences + 1, index) - tiles - 1;
-    const cpu::AttentionSpan span = cpu::attention_span(layout, s);
-    const Index first = (index - tiles[s]) * cpu::query_tile, row = span.query + first;
-    const Index kv_head = head / (layout.heads / layout.kv_heads);
-    const cpu::AttentionTile tile{
-        .q = op.q.row(row) + head * layout.head_dim,
+  Index* parts = scratch.as<Index>();
+  count_parts(layout, group, forward_rows, parts);
+  float* floats = floats_after(parts, sequences);
+  const Index tasks = parts[sequences] * layout.kv_heads;
+  // Neighbouring key heads that one task takes where there are few rows: as long as no thread is left without.
+  const Index together = std::clamp<Index>(tasks / queue.threads(), 1, std::min(layout.kv_heads, most_heads));
+  queue.parallel(tasks, [&](Index index, int worker) {
+    // The last parts first: they see the most keys.
+    const Index task = tasks - 1 - index, part = task / layout.kv_heads, kv_head = task % layout.kv_heads;
+    const Index s = sequence_of(parts, sequences, part);
+    const Span span = span_of(layout, s);
+    const Index rows = span.queries * group, some = parts[s + 1] - parts[s];
+    // Parts of a sequence are about equal, in whole tiles.
+    const Index size = ((rows + some - 1) / some + few_rows - 1) / few_rows * few_rows;
+    const Index first_row = (part - parts[s]) * size;
+    const Index heads = rows <= few_rows ? together : 1;
+    if (kv_head % heads != 0 || first_row >= rows) return;
+    const Index wide = kv_head * group * layout.head_dim, narrow = kv_head * layout.head_dim;
+    const ForwardTask forward{
+        .q = op.q.row(span.query) + wide,
+        .k = op.k.row(span.key) + narrow,
+        .v = op.v.row(span.key) + narrow,
         .q_pitch = op.q.pitch,
-        .turned_keys = turned + (kv_head * blocks[sequences] + blocks[s]) * block_floats,
-        .v = op.v.row(span.key) + kv_head * layout.head_dim,
+        .k_pitch = op.k.pitch,
         .v_pitch = op.v.pitch,
-        .y = op.y.row(row) + head * layout.head_dim,
+        .y = op.y.row(span.query) + wide,
         .y_pitch = op.y.pitch,
-        .logsumexp = op.logsumexp ? op.logsumexp.row(row) + head : nullptr,
+        .logsumexp = op.logsumexp ? op.logsumexp.row(span.query) + kv_head * group : nullptr,
         .logsumexp_pitch = op.logsumexp.pitch,
-        .queries = std::min(cpu::query_tile, span.queries - first),
+        .heads = std::min(heads, layout.kv_heads - kv_head),
+        .first_row = first_row,
+        .rows = std::min(size, rows - first_row),
+        .group = group,
         .keys = span.keys,
         .head_dim = layout.head_dim,
-        .first_visible = span.keys - span.queries + 1 + first,
+        .first_visible = span.keys - span.queries + 1,
         .causal = layout.causal,
         .scale = layout.scale};
-    cpu::dispatch<cpu::AttentionForwardKernel>(queue.level(), &tile,
-                                               scores + worker * cpu::query_tile * cpu::key_block);
+    cpu::dispatch<ForwardKernel>(queue.level(), &forward,
+                                 floats + worker * ForwardScratch::floats(layout.head_dim));
   });
 }
 
 template <class T>
 std::size_t scratch_bytes(const Queue<Cpu>& queue, const AttentionBackward<Cpu, T>& op) {
-  return static_cast<std::size_t>(queue.threads() *
-                                  cpu::AttentionBackwardKernel::scratch_floats(op.layout.head_dim)) *
-         sizeof(float);
+  return cpu::attention::scratch_bytes(op.layout, queue.threads(),
+                                       cpu::attention::BackwardScratch::floats(op.layout.head_dim)) +
+         static_cast<std::size_t>(op.q.rows() * op.layout.heads) * sizeof(float);
 }
 
+// Sequences are cut into chunks. In round r the keys of chunk c meet the queries of chunk c + r, so that no two
+// tasks of a round write the same gradients, and each gradient is summed in the order of the rounds. Chunks are
+// longer where many heads give work enough: their keys are then read for more queries.
 template <class T>
 void compute(Queue<Cpu>& queue, const AttentionBackward<Cpu, T>& op, Scratch scratch) {
+  using namespace cpu::attention;
   const AttentionLayout<Cpu>& layout = op.layout;
   const Index sequences = layout.query_offsets.rows() - 1, group = layout.heads / layout.kv_heads;
-  queue.parallel(std::max<Index>(sequences, 0) * layout.kv_heads, [&](Index task, int worker) {
-    const cpu::AttentionSpan span = cpu::attention_span(layout, task / layout.kv_heads);
-    if (span.queries == 0) return;
-    const Index kv_head = task % layout.kv_heads, row = span.query;
-    const Index wide = kv_head * group * layout.head_dim, narrow = kv_head * layout.head_dim;
-    const cpu::AttentionGradient gradient{.dy = op.dy.row(row) + wide,
-                                          .y = op.y.row(row) + wide,
-                                          .q = op.q.row(row) + wide,
-                                          .y_pitch = op.y.pitch,
-                                          .dy_pitch = op.dy.pitch,
-                                          .q_pitch = op.q.pitch,
-                                          .k = op.k.row(row) + narrow,
-                                          .v = op.v.row(row) + narrow,
-                                          .k_pitch = op.k.pitch,
-                                          .v_pitch = op.v.pitch,
-                                          .logsumexp = op.logsumexp.row(row) + kv_head * group,
-                                          .logsumexp_pitch = op.logsumexp.pitch,
-                                          .dq = op.dq.row(row) + wide,
-                                          .dk = op.dk.row(row) + narrow,
-                                          .dv = op.dv.row(row) + narrow,
-                                          .dq_pitch = op.dq.pitch,
-                                          .dk_pitch = op.dk.pitch,
-                                          .dv_pitch = op.dv.pitch,
-                                          .rows = span.queries,
-                                          .head_dim = layout.head_dim,
-                                          .group = group,
-                                          .causal = layout.causal,
-                                          .scale = layout.scale};
-    cpu::dispatch<cpu::AttentionBackwardKernel>(
-        queue.level(), &gradient,
-        scratch.as<float>() + worker * cpu::AttentionBackwardKernel::scratch_floats(layout.head_dim));
+  if (sequences <= 0 || op.q.rows() == 0) return;
+  Index* parts = scratch.as<Index>();
+  const Index size = key_chunk * std::clamp<Index>(layout.kv_heads / 2, 1, 4);
+  count_parts(layout, 1, size, parts);
+  float* floats = floats_after(parts, sequences);
+  float* pulls = floats + queue.threads() * BackwardScratch::floats(layout.head_dim);
+  constexpr Index some = 32;
+  queue.parallel((op.q.rows() + some - 1) / some, [&](Index task, int) {
+    const Index row = task * some;
+    cpu::dispatch<PullKernel>(queue.level(), op.dy.row(row), op.dy.pitch, op.y.row(row), op.y.pitch,
+                              std::min(some, op.q.rows() - row), layout.heads, layout.head_dim,
+                              pulls + row * layout.heads);
   });
+  Index rounds = 0;
+  for (Index s = 0; s < sequences; ++s) rounds = std::max(rounds, parts[s + 1] - parts[s]);
+  for (Index round = 0; round < rounds; ++round)
+    queue.parallel(parts[sequences] * layout.kv_heads, [&](Index task, int worker) {
+      const Index part = task / layout.kv_heads, kv_head = task % layout.kv_heads;
+      const Index s = sequence_of(parts, sequences, part);
+      const Span span = span_of(layout, s);
+      const Index chunks = parts[s + 1] - parts[s], chunk = part - parts[s];
+      if (round >= chunks || (layout.causal && chunk + round >= chunks)) return;
+      const Index first_key = chunk * size, first_query = (chunk + round) % chunks * size;
+      const Index last_key = std::min(first_key + size, span.queries);
+      const Index last_query = std::min(first_query + size, span.queries);
+      const Index row = span.query;
+      const Index wide = kv_head * group * layout.head_dim, narrow = kv_head * layout.head_dim;
+      BackwardTask backward{.dy = op.dy.row(row) + wide,
+                            .q = op.q.row(row) + wide,
+                            .k = op.k.row(row) + narrow,
+                            .v = op.v.row(row) + narrow,
+                            .dy_pitch = op.dy.pitch,
+                            .q_pitch = op.q.pitch,
+                            .k_pitch = op.k.pitch,
+                            .v_pitch = op.v.pitch,
+                            .logsumexp = op.logsumexp.row(row) + kv_head * group,
+                            .pulls = pulls + row * layout.heads + kv_head * group,
+                            .logsumexp_pitch = op.logsumexp.pitch,
+                            .pulls_pitch = layout.heads,
+                            .dq = op.dq.row(row) + wide,
+                            .dk = op.dk.row(row) + narrow,
+                            .dv = op.dv.row(row) + narrow,
+                            .dq_pitch = op.dq.pitch,
+                            .dk_pitch = op.dk.pitch,
+                            .dv_pitch = op.dv.pitch,
+                            .group = group,
+                            .head_dim = layout.head_dim,
+                            .causal = layout.causal,
+                            .add_keys = round > 0,
+                            .scale = layout.scale};
+      for (Index key = first_key; key < last_key; key += key_chunk) {
+        backward.first_key = key;
+        backward.keys = std::min(key_chunk, last_key - key);
+        backward.first_query = layout.causal ? std::max(first_query, key) : first_query;
+        backward.queries = last_query - backward.first_query;
+        backward.add_queries = round > 0 || key > first_key;
+        cpu::dispatch<BackwardKernel>(queue.level(), static_cast<const BackwardTask*>(&backward),
+                                      floats + worker * BackwardScratch::floats(layout.head_dim));
+      }
+    });
 }
 
 }  // namespace vlm

@@ -28,8 +28,8 @@ void compute(Queue<Cpu>& queue, const EmbeddingForward<Cpu, T>& op, Scratch) {
 
 template <class T>
 void compute(Queue<Cpu>& queue, const EmbeddingBackward<Cpu, T>& op, Scratch) {
-  constexpr Index width = 64;
   const Index features = op.dy.extent[1];
+  const Index width = std::max<Index>(64, features / (2 * queue.threads()) / 64 * 64);
   queue.parallel((features + width - 1) / width, [&](Index task, int) {
     const Index begin = task * width, end = std::min(features, begin + width);
     for (Index i = 0; i < op.dy.rows(); ++i) {

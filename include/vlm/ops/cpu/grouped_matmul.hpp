@@ -1,7 +1,7 @@
-// Products for experts on the CPU: the engine of matmul.hpp, with tasks over all groups at once.
+// Products for experts on the CPU: the engine of product.hpp, with tasks over all groups at once.
 #pragma once
 
-#include <vlm/ops/cpu/matmul.hpp>
+#include <vlm/ops/cpu/product.hpp>
 #include <vlm/ops/grouped_matmul.hpp>
 
 namespace vlm::cpu {
@@ -14,22 +14,40 @@ inline Matrix<Cpu> group_matrix(const MatrixGroup<Cpu>& weights, Index index) {
   return matrix;
 }
 
-// Rows of `a` go to rows of `c` group by group, each through its own weight.
-inline void multiply_groups(Queue<Cpu>& queue, View<const float, 2, Cpu> a, const MatrixGroup<Cpu>& weights,
-                            View<const std::int32_t, 1, Cpu> offsets, View<float, 2, Cpu> c, bool transposed,
-                            Scratch scratch) {
-  const Index panels = (c.extent[1] + panel_columns - 1) / panel_columns;
-  queue.parallel(panels * weights.count, [&](Index task, int worker) {
-    const Index group = task / panels, first = offsets(group), rows = offsets(group + 1) - first;
-    if (rows == 0) return;
-    ProductOperands p{.a = a.row(first), .a_row = a.pitch, .a_k = 1, .c = c.row(first), .c_pitch = c.pitch};
-    p.rows = rows;
-    p.columns = c.extent[1];
-    p.inner = a.extent[1];
-    set_weight(p, group_matrix(weights, group), transposed);
-    product_task(queue.level(), p, 1, task % panels,
-                 scratch.as<float>() + static_cast<std::size_t>(worker) * product_scratch_floats);
+// Computes the products of all groups; `operands(group)` describes one. A task is a band of columns of one group,
+// all its rows.
+template <class Operands>
+void multiply_groups(Queue<Cpu>& queue, Index groups, Index columns, Operands&& operands, Scratch scratch) {
+  constexpr Index band = block_lanes;
+  const Index bands = (columns + band - 1) / band;
+  queue.parallel(bands * groups, [&](Index task, int worker) {
+    const ProductOperands p = operands(task / bands);
+    const Index first = task % bands * band, last = std::min(columns, first + band);
+    const ProductGrid grid = product_grid(p);
+    for (Index row = 0; row < p.rows; row += grid.rows)
+      for (Index column = first; column < last; column += grid.columns) {
+        const ProductPart part{.row = row,
+                               .rows = std::min(grid.rows, p.rows - row),
+                               .column = column,
+                               .columns = std::min(grid.columns, last - column)};
+        dispatch<ProductPartKernel>(
+            queue.level(), &p, &part,
+            scratch.as<float>() + static_cast<std::size_t>(worker) * product_scratch_floats);
+      }
   });
+}
+
+// Rows of `a` go to rows of `c` group by group, each through its own weight.
+inline ProductOperands group_operands(View<const float, 2, Cpu> a, const MatrixGroup<Cpu>& weights,
+                                      View<const std::int32_t, 1, Cpu> offsets, View<float, 2, Cpu> c,
+                                      bool transposed, Index group) {
+  const Index first = offsets(group);
+  ProductOperands p{.a = a.row(first), .a_row = a.pitch, .a_k = 1, .c = c.row(first), .c_pitch = c.pitch};
+  p.rows = offsets(group + 1) - first;
+  p.columns = c.extent[1];
+  p.inner = a.extent[1];
+  set_weight(p, group_matrix(weights, group), transposed);
+  return p;
 }
 
 }  // namespace vlm::cpu
@@ -42,7 +60,10 @@ std::size_t scratch_bytes(const Queue<Cpu>& queue, const GroupedForward<Cpu, T>&
 }
 template <class T>
 void compute(Queue<Cpu>& queue, const GroupedForward<Cpu, T>& op, Scratch scratch) {
-  cpu::multiply_groups(queue, op.x, op.weights, op.offsets, op.y, true, scratch);
+  const auto operands = [&](Index group) {
+    return cpu::group_operands(op.x, op.weights, op.offsets, op.y, true, group);
+  };
+  cpu::multiply_groups(queue, op.weights.count, op.y.extent[1], operands, scratch);
 }
 
 template <class T>
@@ -51,7 +72,10 @@ std::size_t scratch_bytes(const Queue<Cpu>& queue, const GroupedBackwardInput<Cp
 }
 template <class T>
 void compute(Queue<Cpu>& queue, const GroupedBackwardInput<Cpu, T>& op, Scratch scratch) {
-  cpu::multiply_groups(queue, op.dy, op.weights, op.offsets, op.dx, false, scratch);
+  const auto operands = [&](Index group) {
+    return cpu::group_operands(op.dy, op.weights, op.offsets, op.dx, false, group);
+  };
+  cpu::multiply_groups(queue, op.weights.count, op.dx.extent[1], operands, scratch);
 }
 
 template <class T>
@@ -62,22 +86,20 @@ template <class T>
 void compute(Queue<Cpu>& queue, const GroupedBackwardWeight<Cpu, T>& op, Scratch scratch) {
   // C = left' right: [outputs, inputs], or [inputs, outputs] where the weight is stored so.
   const View<const T, 2, Cpu> left = op.input_major ? op.x : op.dy, right = op.input_major ? op.dy : op.x;
-  const Index panels = (right.extent[1] + cpu::panel_columns - 1) / cpu::panel_columns;
-  queue.parallel(panels * op.dweights.extent[0], [&](Index task, int worker) {
-    const Index group = task / panels, first = op.offsets(group), rows = op.offsets(group + 1) - first;
-    if (rows == 0) return;
+  const auto operands = [&](Index group) {
+    const Index first = op.offsets(group);
     cpu::ProductOperands p{.a = left.row(first), .a_row = 1, .a_k = left.pitch, .b = right.row(first)};
     p.b_k = right.pitch;
     p.b_column = 1;
     p.c = op.dweights.row(group);
     p.c_pitch = op.dweights.extent[2];
-    p.rows = left.extent[1];
+    p.inner = op.offsets(group + 1) - first;
+    p.rows = p.inner > 0 ? left.extent[1] : 0;
     p.columns = right.extent[1];
-    p.inner = rows;
     p.add = true;
-    cpu::product_task(queue.level(), p, 1, task % panels,
-                      scratch.as<float>() + static_cast<std::size_t>(worker) * cpu::product_scratch_floats);
-  });
+    return p;
+  };
+  cpu::multiply_groups(queue, op.dweights.extent[0], right.extent[1], operands, scratch);
 }
 
 }  // namespace vlm

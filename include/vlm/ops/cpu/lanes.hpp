@@ -71,28 +71,24 @@ VLM_INLINE float max_of(const Floats<W>& lanes) {
 }
 
 // x = e^x by range reduction to [-ln2/2, ln2/2] and a polynomial; relative error below 2e-7; e^0 is exactly
-// 1, below -87.3 exactly 0, above 88.7 infinity. NaN stays NaN.
+// 1, below -87 exactly 0, above 88.73 infinity. NaN stays NaN.
 template <int W>
 VLM_INLINE void exponential(Floats<W>& x) {
   const Floats<W> magic = 12582912.0f - Floats<W>{};  // 1.5 * 2^23: adding it rounds to an integer
-  const Floats<W> original = x;
-  Floats<W> clamped = x < 88.8f ? x : 88.8f - Floats<W>{};
-  clamped = clamped > -87.33f ? clamped : -87.33f - Floats<W>{};
-  const Floats<W> shifted = clamped * 1.44269504f + magic;
+  x = x > 88.8f ? 88.8f - Floats<W>{} : x;
+  x = x < -87.3f ? -87.3f - Floats<W>{} : x;
+  const Floats<W> shifted = x * 1.44269504f + magic;
   const Floats<W> n = shifted - magic;
-  const Floats<W> r = clamped - n * 0.693145752f - n * 1.42860677e-6f;
-  Floats<W> p = r * 1.98756915e-4f + 1.39819995e-3f;
-  p = p * r + 8.33345205e-3f;
-  p = p * r + 4.16657962e-2f;
-  p = p * r + 1.66666657e-1f;
-  p = p * r + 0.5f;
-  p = p * r * r + r + 1.0f;
-  // Two factors of 2, so that n = 128 does not overflow on the way.
-  const Integers<W> exponent = (Integers<W>)shifted - (Integers<W>)magic;
-  const Integers<W> half = exponent >> 1;
-  p = p * (Floats<W>)((half + 127) << 23) * (Floats<W>)((exponent - half + 127) << 23);
-  p = original < -87.33f ? Floats<W>{} : p;
-  x = original == original ? p : original;
+  const Floats<W> r = x - n * 0.693145752f - n * 1.42860677e-6f;
+  // 2 e^r, so that 2^(n-1) is the other factor: it does not overflow for n = 128, and is 0 for n = -126.
+  Floats<W> p = r * 2.762834308668971e-3f + 1.6737844794988632e-2f;
+  p = p * r + 8.333681523799896e-2f;
+  p = p * r + 3.333303928375244e-1f;
+  p = p * r + 9.999998807907104e-1f;
+  p = p * r + 2.0f;
+  p = p * r + 2.0f;
+  // The lowest bits of `shifted` are n; those above leave with the shift into the exponent's place.
+  x = p * (Floats<W>)(((Integers<W>)shifted << 23) + (126 << 23));
 }
 
 #if defined(__x86_64__)
@@ -110,6 +106,19 @@ VLM_TARGET_AVX2 void run_avx2(Arguments... arguments) {
 template <class Kernel, class... Arguments>
 void run_portable(Arguments... arguments) {
   Kernel::template run<4>(arguments...);
+}
+
+// From inside a kernel of W lanes: another kernel at the same level, as a call rather than inlined once more.
+template <int W, class Kernel, class... Arguments>
+VLM_INLINE void call(Arguments... arguments) {
+#if defined(__x86_64__)
+  if constexpr (W == 16)
+    run_avx512<Kernel>(arguments...);
+  else if constexpr (W == 8)
+    run_avx2<Kernel>(arguments...);
+  else
+#endif
+    run_portable<Kernel>(arguments...);
 }
 
 // Runs a kernel at the queue's level. Arguments are small values and pointers.

@@ -9,72 +9,108 @@
 
 namespace vlm::cpu {
 
-// One group of `count` features.
 struct RmsNormForwardKernel {
   template <int W>
-  VLM_INLINE static void run(const float* x, const float* weight, float* y, float* rstd, Index count,
-                             Index groups, float eps) {
-    for (Index group = 0; group < groups; ++group, x += count, y += count) {
-      Floats<W> sum{}, value, scale;
-      Index i = 0;
-      for (; i + W <= count; i += W) {
-        load<W>(value, x + i);
-        sum += value * value;
+  VLM_INLINE static void run(const RmsNormForward<Cpu, float>* op, Index first, Index rows) {
+    const Index count = op->weight.rows(), groups = op->x.extent[1] / count;
+    for (Index i = first; i < first + rows; ++i)
+      for (Index group = 0; group < groups; ++group) {
+        const float* x = op->x.row(i) + group * count;
+        const float rstd = 1.0f / std::sqrt(squares<W>(x, count) / static_cast<float>(count) + op->eps);
+        if (op->rstd) op->rstd(i, group) = rstd;
+        scale_group<W>(x, op->weight.data, rstd, op->y.row(i) + group * count, count);
       }
-      load_some<W>(value, x + i, count - i);
-      sum += value * value;
-      const float factor = 1.0f / std::sqrt(sum_of<W>(sum) / static_cast<float>(count) + eps);
-      if (rstd) rstd[group] = factor;
-      for (i = 0; i + W <= count; i += W) {
-        load<W>(value, x + i);
-        load<W>(scale, weight + i);
-        value = (value * factor) * scale;
-        store<W>(y + i, value);
+  }
+
+  template <int W>
+  VLM_INLINE static float squares(const float* x, Index count) {
+    Floats<W> sums[4] = {}, value;
+    Index i = 0;
+    for (; i + 4 * W <= count; i += 4 * W) VLM_UNROLL for (int k = 0; k < 4; ++k) {
+        load<W>(value, x + i + k * W);
+        sums[k] += value * value;
       }
-      for (; i < count; ++i) y[i] = (x[i] * factor) * weight[i];
+    for (; i + W <= count; i += W) {
+      load<W>(value, x + i);
+      sums[0] += value * value;
     }
+    float sum = sum_of<W>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    for (; i < count; ++i) sum += x[i] * x[i];
+    return sum;
+  }
+  template <int W>
+  VLM_INLINE static void scale_group(const float* x, const float* weight, float rstd, float* y, Index count) {
+    Floats<W> value, scale;
+    Index i = 0;
+    for (; i + W <= count; i += W) {
+      load<W>(value, x + i);
+      load<W>(scale, weight + i);
+      value = (value * rstd) * scale;
+      store<W>(y + i, value);
+    }
+    for (; i < count; ++i) y[i] = (x[i] * rstd) * weight[i];
   }
 };
 
-// dx = rstd * (w dy) - x * rstd^3 / n * sum(w dy x)
-struct RmsNormInputKernel {
+// dx = rstd * (w dy) - x * rstd^3 / n * sum(w dy x);  dweight += dy x rstd
+struct RmsNormBackwardKernel {
   template <int W>
-  VLM_INLINE static void run(const float* dy, const float* x, const float* weight, const float* rstd,
-                             float* dx, Index count, Index groups) {
-    for (Index group = 0; group < groups; ++group, x += count, dy += count, dx += count) {
-      Floats<W> sum{}, d, value, scale;
-      const float factor = rstd[group];
-      Index i = 0;
-      for (; i + W <= count; i += W) {
-        load<W>(d, dy + i);
-        load<W>(value, x + i);
-        load<W>(scale, weight + i);
-        sum += d * scale * value;
+  VLM_INLINE static void run(const RmsNormBackward<Cpu, float>* op, float* dweight, Index first, Index rows) {
+    const Index count = op->weight.rows(), groups = op->x.extent[1] / count;
+    for (Index i = first; i < first + rows; ++i)
+      for (Index group = 0; group < groups; ++group) {
+        const float *dy = op->dy.row(i) + group * count, *x = op->x.row(i) + group * count;
+        const float rstd = op->rstd(i, group);
+        const float sum = products<W>(dy, x, op->weight.data, rstd, dweight, count);
+        if (op->dx)
+          input<W>(dy, x, op->weight.data, rstd, sum * rstd * rstd * rstd / static_cast<float>(count),
+                   op->dx.row(i) + group * count, count);
       }
-      float total = sum_of<W>(sum);
-      for (; i < count; ++i) total += dy[i] * weight[i] * x[i];
-      const float slope = total * factor * factor * factor / static_cast<float>(count);
-      for (i = 0; i + W <= count; i += W) {
-        load<W>(d, dy + i);
-        load<W>(value, x + i);
-        load<W>(scale, weight + i);
-        d = d * scale * factor - value * slope;
-        store<W>(dx + i, d);
-      }
-      for (; i < count; ++i) dx[i] = dy[i] * weight[i] * factor - x[i] * slope;
-    }
   }
-};
 
-// dweight += dy x rstd. A kernel of its own, so that dx has the same bits whether or not the weight trains.
-struct RmsNormWeightKernel {
+  // The sum of w dy x; adds dy x rstd to dweight where it is wanted, before dx may take the place of dy.
   template <int W>
-  VLM_INLINE static void run(const float* dy, const float* x, const float* rstd, float* dweight, Index count,
-                             Index groups) {
-    for (Index group = 0; group < groups; ++group, x += count, dy += count) {
-      const float factor = rstd[group];
-      for (Index i = 0; i < count; ++i) dweight[i] += dy[i] * x[i] * factor;
+  VLM_INLINE static float products(const float* dy, const float* x, const float* weight, float rstd,
+                                   float* dweight, Index count) {
+    Floats<W> sums[4] = {}, d, value, scale, own;
+    Index i = 0;
+    for (; i + 4 * W <= count; i += 4 * W) VLM_UNROLL for (int k = 0; k < 4; ++k) {
+        load<W>(d, dy + i + k * W);
+        load<W>(value, x + i + k * W);
+        load<W>(scale, weight + i + k * W);
+        sums[k] += (d * scale) * value;
+        if (!dweight) continue;
+        load<W>(own, dweight + i + k * W);
+        own += d * (value * rstd);
+        store<W>(dweight + i + k * W, own);
+      }
+    // Filled up with zeros: a compiler may round a scalar loop otherwise with and without dweight.
+    for (; i < count; i += W) {
+      const Index some = count - i < W ? count - i : W;
+      load_some<W>(d, dy + i, some);
+      load_some<W>(value, x + i, some);
+      load_some<W>(scale, weight + i, some);
+      sums[0] += (d * scale) * value;
+      if (!dweight) continue;
+      load_some<W>(own, dweight + i, some);
+      own += d * (value * rstd);
+      store_some<W>(dweight + i, own, some);
     }
+    return sum_of<W>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  }
+  template <int W>
+  VLM_INLINE static void input(const float* dy, const float* x, const float* weight, float rstd, float slope,
+                               float* dx, Index count) {
+    Floats<W> d, value, scale;
+    Index i = 0;
+    for (; i + W <= count; i += W) {
+      load<W>(d, dy + i);
+      load<W>(value, x + i);
+      load<W>(scale, weight + i);
+      d = d * scale * rstd - value * slope;
+      store<W>(dx + i, d);
+    }
+    for (; i < count; ++i) dx[i] = dy[i] * weight[i] * rstd - x[i] * slope;
   }
 };
 
@@ -84,11 +120,8 @@ namespace vlm {
 
 template <class T>
 void compute(Queue<Cpu>& queue, const RmsNormForward<Cpu, T>& op, Scratch) {
-  const Index count = op.weight.rows(), groups = op.x.extent[1] / count;
   cpu::parallel_rows(queue, op.x.rows(), op.x.extent[1], [&](Index first, Index rows) {
-    for (Index i = first; i < first + rows; ++i)
-      cpu::dispatch<cpu::RmsNormForwardKernel>(queue.level(), op.x.row(i), op.weight.data, op.y.row(i),
-                                               op.rstd ? op.rstd.row(i) : nullptr, count, groups, op.eps);
+    cpu::dispatch<cpu::RmsNormForwardKernel>(queue.level(), &op, first, rows);
   });
 }
 
@@ -100,20 +133,14 @@ std::size_t scratch_bytes(const Queue<Cpu>&, const RmsNormBackward<Cpu, T>& op) 
 }
 template <class T>
 void compute(Queue<Cpu>& queue, const RmsNormBackward<Cpu, T>& op, Scratch scratch) {
-  const Index count = op.weight.rows(), groups = op.x.extent[1] / count;
+  const Index count = op.weight.rows();
   const Index parts = cpu::part_count(op.x.rows()), per_part = cpu::rows_per_part(op.x.rows());
   float* sums = op.dweight ? scratch.as<float>() : nullptr;
   if (sums) std::memset(sums, 0, scratch_bytes(queue, op));
   queue.parallel(parts, [&](Index part, int) {
-    const Index end = std::min(op.x.rows(), (part + 1) * per_part);
-    for (Index i = part * per_part; i < end; ++i) {
-      if (sums)  // first: dx may be dy itself
-        cpu::dispatch<cpu::RmsNormWeightKernel>(queue.level(), op.dy.row(i), op.x.row(i), op.rstd.row(i),
-                                                sums + part * count, count, groups);
-      if (op.dx)
-        cpu::dispatch<cpu::RmsNormInputKernel>(queue.level(), op.dy.row(i), op.x.row(i), op.weight.data,
-                                               op.rstd.row(i), op.dx.row(i), count, groups);
-    }
+    const Index first = part * per_part;
+    cpu::dispatch<cpu::RmsNormBackwardKernel>(queue.level(), &op, sums ? sums + part * count : nullptr, first,
+                                              std::min(per_part, op.x.rows() - first));
   });
   for (Index part = 0; sums && part < parts; ++part)
     for (Index j = 0; j < count; ++j) op.dweight(j) += sums[part * count + j];

@@ -8,28 +8,36 @@ namespace vlm::cpu {
 
 struct RopeKernel {
   template <int W>
-  VLM_INLINE static void run(float* x, const float* cosine, const float* sine, Index half, Index heads,
-                             float sign) {
-    for (Index head = 0; head < heads; ++head, x += 2 * half) {
-      Index j = 0;
-      Floats<W> first, second, c, s;
-      for (; j + W <= half; j += W) {
-        load<W>(first, x + j);
-        load<W>(second, x + half + j);
-        load<W>(c, cosine + j);
-        load<W>(s, sine + j);
-        s *= sign;
-        const Floats<W> turned = first * c - second * s;
-        second = second * c + first * s;
-        store<W>(x + j, turned);
-        store<W>(x + half + j, second);
-      }
-      for (; j < half; ++j) {
-        const float a = x[j], b = x[half + j], turn = sign * sine[j];
-        x[j] = a * cosine[j] - b * turn;
-        x[half + j] = b * cosine[j] + a * turn;
+  VLM_INLINE static void run(const RopeRotate<Cpu, float>* op, Index first, Index rows) {
+    const Index half = op->cosine.extent[1], features = op->x.extent[1];
+    const float sign = op->inverse ? -1.0f : 1.0f;
+    for (Index i = first; i < first + rows; ++i) {
+      const float *cosine = op->cosine.row(i), *sine = op->sine.row(i);
+      for (float *x = op->x.row(i), *end = x + features; x < end; x += 2 * half) {
+        Index j = 0;
+        for (; j + W <= half; j += W) rotate<W>(x + j, half, cosine + j, sine + j, sign);
+        for (; j + 4 <= half; j += 4) rotate<4>(x + j, half, cosine + j, sine + j, sign);
+        for (; j < half; ++j) {
+          const float a = x[j], b = x[half + j], turn = sign * sine[j];
+          x[j] = a * cosine[j] - b * turn;
+          x[half + j] = b * cosine[j] + a * turn;
+        }
       }
     }
+  }
+
+  template <int W>
+  VLM_INLINE static void rotate(float* x, Index half, const float* cosine, const float* sine, float sign) {
+    Floats<W> a, b, c, s;
+    load<W>(a, x);
+    load<W>(b, x + half);
+    load<W>(c, cosine);
+    load<W>(s, sine);
+    s *= sign;
+    const Floats<W> turned = a * c - b * s;
+    b = b * c + a * s;
+    store<W>(x, turned);
+    store<W>(x + half, b);
   }
 };
 
@@ -39,13 +47,9 @@ namespace vlm {
 
 template <class T>
 void compute(Queue<Cpu>& queue, const RopeRotate<Cpu, T>& op, Scratch) {
-  const Index half = op.cosine.extent[1];
-  if (half == 0) return;
-  const Index heads = op.x.extent[1] / (2 * half);
+  if (op.cosine.extent[1] == 0) return;
   cpu::parallel_rows(queue, op.x.rows(), op.x.extent[1], [&](Index first, Index rows) {
-    for (Index i = first; i < first + rows; ++i)
-      cpu::dispatch<cpu::RopeKernel>(queue.level(), op.x.row(i), op.cosine.row(i), op.sine.row(i), half,
-                                     heads, op.inverse ? -1.0f : 1.0f);
+    cpu::dispatch<cpu::RopeKernel>(queue.level(), &op, first, rows);
   });
 }
 

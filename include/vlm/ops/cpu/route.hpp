@@ -62,7 +62,8 @@ void compute(Queue<Cpu>& queue, const RouteForward<Cpu, T>& op, Scratch) {
       std::memcpy(probabilities, op.logits.row(i), static_cast<std::size_t>(count) * sizeof(float));
       const float one = 1;
       float logsumexp;
-      cpu::dispatch<cpu::SoftmaxKernel>(queue.level(), probabilities, count, &one, &logsumexp);
+      cpu::dispatch<cpu::SoftmaxKernel>(queue.level(), probabilities, count, &one, &logsumexp,
+                                        static_cast<float*>(nullptr));
       cpu::choose_experts(probabilities, count, k, op.experts.row(i), op.weights.row(i));
     }
   });
@@ -143,7 +144,10 @@ void compute(Queue<Cpu>& queue, const GatherSum<Cpu, T>& op, Scratch) {
 template <class T>
 void compute(Queue<Cpu>&, const BalanceLoss<Cpu, T>& op, Scratch) {
   const Index rows = op.probabilities.rows(), count = op.probabilities.extent[1];
-  if (rows == 0) return;
+  if (rows == 0) {
+    for (Index e = 0; e < count; ++e) op.derivative(e) = 0;
+    return;
+  }
   const double slots = static_cast<double>(op.offsets(count));
   double loss = 0;
   for (Index e = 0; e < count; ++e) {

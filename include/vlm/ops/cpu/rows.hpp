@@ -22,8 +22,10 @@ void compute(Queue<Cpu>& queue, const AddRows<Cpu, T>& op, Scratch) {
   cpu::parallel_rows(queue, op.from.rows(), features, [&](Index first, Index rows) {
     for (Index i = first; i < first + rows; ++i) {
       T* into = op.into.row(op.at(i));
-      cpu::dispatch<cpu::AddKernel>(queue.level(), into, static_cast<const T*>(into), op.from.row(i),
-                                    features);
+      const cpu::Elementwise<cpu::AddBlock> operands{
+          .from = {into, op.from.row(i)}, .from_pitch = {}, .to = {into}, .to_pitch = {}, .settings = {}};
+      cpu::dispatch<cpu::ElementwiseKernel<cpu::AddBlock>>(queue.level(), &operands, Index{0}, Index{1},
+                                                           Index{0}, features);
     }
   });
 }

@@ -50,30 +50,36 @@ VLM_INLINE void tile_kernel(const TileOperands& t) {
       store<W>(t.c + i * t.c_pitch + v * W, sum[i][v]);
 }
 
+template <int W, int Rows, int Vectors>
+VLM_INLINE void next_tile(TileOperands& t, Index& rows) {
+  tile_kernel<W, Rows, Vectors>(t);
+  t.a += Rows * t.a_row;
+  t.c += Rows * t.c_pitch;
+  rows -= Rows;
+}
+
 template <int W, int Vectors>
 VLM_INLINE void tile_rows_of(TileOperands t, Index rows) {
-  constexpr int full = tile_rows<W>;
-  for (; rows >= full; rows -= full) {
-    tile_kernel<W, full, Vectors>(t);
-    t.a += full * t.a_row;
-    t.c += full * t.c_pitch;
+  while (rows >= tile_rows<W>) next_tile<W, tile_rows<W>, Vectors>(t, rows);
+  if constexpr (W == 16) {
+    if (rows >= 8) next_tile<W, 8, Vectors>(t, rows);
   }
-  for (; rows >= 4; rows -= 4) {
-    tile_kernel<W, 4, Vectors>(t);
-    t.a += 4 * t.a_row;
-    t.c += 4 * t.c_pitch;
-  }
-  for (; rows > 0; --rows) {
-    tile_kernel<W, 1, Vectors>(t);
-    t.a += t.a_row;
-    t.c += t.c_pitch;
-  }
+  if (rows >= 4) next_tile<W, 4, Vectors>(t, rows);
+  if (rows >= 2) next_tile<W, 2, Vectors>(t, rows);
+  if (rows >= 1) next_tile<W, 1, Vectors>(t, rows);
 }
 
 // Any number of rows; columns a multiple of 8. Reads and writes nothing outside.
 template <int W>
 VLM_INLINE void tile_product(const TileOperands& operands, Index rows, Index columns) {
   TileOperands t = operands;
+  if (rows <= 2)  // few chains: more columns at once, to hide the latency of each
+    for (; columns >= 4 * W; columns -= 4 * W, t.b += 4 * W, t.c += 4 * W) {
+      TileOperands few = t;
+      Index left = rows;
+      if (left == 2) next_tile<W, 2, 4>(few, left);
+      if (left == 1) next_tile<W, 1, 4>(few, left);
+    }
   for (; columns >= 2 * W; columns -= 2 * W, t.b += 2 * W, t.c += 2 * W) tile_rows_of<W, 2>(t, rows);
   for (; columns >= W; columns -= W, t.b += W, t.c += W) tile_rows_of<W, 1>(t, rows);
   if constexpr (W == 16) {

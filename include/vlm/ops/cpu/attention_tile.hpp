@@ -1,0 +1,258 @@
+// What the attention kernels are made of: products of small matrices, blocks of keys turned to columns, 2^x.
+// An element of a product is one chain of fused multiply-adds over k in order, whatever else is computed
+// beside it; this is why a row's bits hang on that row alone.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include <vlm/ops/cpu/lanes.hpp>
+
+namespace vlm::cpu::attention {
+
+// C[i, j] += sum over k of A[i, k] B[k, j], or = where it does not add.
+struct Product {
+  const float* a;
+  Index a_row, a_k;
+  const float* b;
+  Index b_pitch;
+  float* c;
+  Index c_pitch;
+  Index k;
+  bool add;
+};
+
+// Rows of the largest tile that stays in registers, with two vectors of columns.
+template <int W>
+inline constexpr int tile_rows = W == 16 ? 12 : 6;
+
+// Packed rows begin at odd multiples of a cache line, so that they do not fall on the same cache sets.
+inline Index packed_pitch(Index columns) { return (columns + 15) / 16 / 2 * 32 + 16; }
+
+// One step along k. RowMajor: k's of a row of A stand side by side, and `at` is an offset that is known when
+// compiled; else it is 0, and so do the rows of a k. One pointer for every three rows keeps addresses in registers.
+template <int W, int Rows, int Vectors, bool RowMajor>
+VLM_INLINE void multiply_step(Floats<W> (&sum)[Rows][Vectors], const float* const* a, Index a_row, int at,
+                              const float* b) {
+  Floats<W> right[Vectors];
+  VLM_UNROLL for (int v = 0; v < Vectors; ++v) load<W>(right[v], b + v * W);
+  VLM_UNROLL for (int i = 0; i < Rows; ++i) {
+    const float left = RowMajor ? a[i / 3][i % 3 * a_row + at] : a[0][i];
+    VLM_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] += left * right[v];
+  }
+}
+
+// Either a_k or a_row is 1. Steps are unrolled: additions of addresses compete with multiply-adds for ports.
+template <int W, int Rows, int Vectors, bool RowMajor>
+VLM_INLINE void multiply_tile(const Product& p) {
+  Floats<W> sum[Rows][Vectors];
+  VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Vectors; ++v) {
+    if (p.add)
+      load<W>(sum[i][v], p.c + i * p.c_pitch + v * W);
+    else
+      sum[i][v] = Floats<W>{};
+  }
+  constexpr int groups = RowMajor ? (Rows + 2) / 3 : 1;
+  constexpr int unrolled = 4;
+  const float* a[groups];
+  VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] = p.a + 3 * group * p.a_row;
+  const float* b = p.b;
+  const Index a_row = p.a_row, a_k = p.a_k, b_pitch = p.b_pitch;
+  Index left = p.k;
+  for (; left >= unrolled; left -= unrolled) {
+    VLM_UNROLL for (int at = 0; at < unrolled; ++at) {
+      multiply_step<W, Rows, Vectors, RowMajor>(sum, a, a_row, at, b);
+      b += b_pitch;
+      if constexpr (!RowMajor) a[0] += a_k;
+    }
+    if constexpr (RowMajor) VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] += unrolled;
+  }
+  for (; left > 0; --left, b += b_pitch) {
+    multiply_step<W, Rows, Vectors, RowMajor>(sum, a, a_row, 0, b);
+    VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] += a_k;
+  }
+  VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Vectors; ++v)
+      store<W>(p.c + i * p.c_pitch + v * W, sum[i][v]);
+}
+
+// All columns of a few rows: first tiles of many vectors, then of fewer.
+template <int W, int Rows, int Vectors, bool RowMajor>
+VLM_INLINE void multiply_strip(Product p, Index columns) {
+  for (; columns >= Vectors * W; columns -= Vectors * W, p.b += Vectors * W, p.c += Vectors * W)
+    multiply_tile<W, Rows, Vectors, RowMajor>(p);
+  if constexpr (Vectors > 1)
+    multiply_strip<W, Rows, Vectors / 2, RowMajor>(p, columns);
+  else if constexpr (W == 16)
+    if (columns > 0) multiply_tile<8, Rows, 1, RowMajor>(p);
+}
+
+// Any number of rows; columns a multiple of 8.
+template <bool RowMajor>
+struct ProductKernel {
+  template <int W>
+  VLM_INLINE static void run(const Product* product, Index rows, Index columns) {
+    Product p = *product;
+    strips<W, tile_rows<W>, 2>(p, rows, columns);
+    strips<W, 4, W == 16 ? 4 : 2>(p, rows, columns);
+    strips<W, 2, W == 16 ? 8 : 4>(p, rows, columns);
+    strips<W, 1, 8>(p, rows, columns);
+  }
+  template <int W, int Rows, int Vectors>
+  VLM_INLINE static void strips(Product& p, Index& rows, Index columns) {
+    for (; rows >= Rows; rows -= Rows, p.a += Rows * p.a_row, p.c += Rows * p.c_pitch)
+      multiply_strip<W, Rows, Vectors, RowMajor>(p, columns);
+  }
+};
+
+// From within a kernel: a call, so that the tiles are compiled once for each level.
+template <int W, class Kernel, class... Arguments>
+VLM_INLINE void call(Arguments... arguments) {
+#if defined(__x86_64__)
+  if constexpr (W == 16) return run_avx512<Kernel>(arguments...);
+  if constexpr (W == 8) return run_avx2<Kernel>(arguments...);
+#endif
+  if constexpr (W == 4) run_portable<Kernel>(arguments...);
+}
+template <int W>
+VLM_INLINE void multiply(const Product& product, Index rows, Index columns) {
+  if (product.a_k == 1)
+    call<W, ProductKernel<true>>(&product, rows, columns);
+  else
+    call<W, ProductKernel<false>>(&product, rows, columns);
+}
+
+// Exchanges the lanes of a with bit Bit set and those of b with it clear.
+template <int W, int Bit, int... Lanes>
+VLM_INLINE void exchange(Floats<W>& a, Floats<W>& b, std::integer_sequence<int, Lanes...>) {
+  const Floats<W> low = __builtin_shufflevector(a, b, ((Lanes & Bit) ? W + (Lanes ^ Bit) : Lanes)...);
+  b = __builtin_shufflevector(a, b, ((Lanes & Bit) ? W + Lanes : (Lanes | Bit))...);
+  a = low;
+}
+template <int W, int Bit>
+VLM_INLINE void exchange_all(Floats<W>* rows) {
+  VLM_UNROLL for (int i = 0; i < W; ++i) {
+    if (!(i & Bit)) exchange<W, Bit>(rows[i], rows[i | Bit], std::make_integer_sequence<int, W>{});
+  }
+}
+// to[j][i] = from[i][j] for W x W values.
+template <int W>
+VLM_INLINE void turn_square(const float* const* from, Index column, float* to, Index to_pitch) {
+  Floats<W> rows[W];
+  VLM_UNROLL for (int i = 0; i < W; ++i) load<W>(rows[i], from[i] + column);
+  exchange_all<W, 1>(rows);
+  exchange_all<W, 2>(rows);
+  if constexpr (W > 4) exchange_all<W, 4>(rows);
+  if constexpr (W > 8) exchange_all<W, 8>(rows);
+  VLM_UNROLL for (int i = 0; i < W; ++i) store<W>(to + i * to_pitch, rows[i]);
+}
+
+// turned[j][row] = from[row][j]. Columns of `turned` after the last row, up to a multiple of W, repeat it.
+struct TurnKernel {
+  template <int W>
+  VLM_INLINE static void run(const float* from, Index pitch, Index rows, Index columns, float* turned,
+                             Index turned_pitch) {
+    for (Index row = 0; row < rows; row += W) {
+      const float* at[W];
+      for (Index i = 0; i < W; ++i) at[i] = from + std::min(row + i, rows - 1) * pitch;
+      Index j = 0;
+      for (; j + W <= columns; j += W) turn_square<W>(at, j, turned + j * turned_pitch + row, turned_pitch);
+      if constexpr (W == 16) {
+        if (j < columns) {
+          turn_square<8>(at, j, turned + j * turned_pitch + row, turned_pitch);
+          turn_square<8>(at + 8, j, turned + j * turned_pitch + row + 8, turned_pitch);
+        }
+      }
+    }
+  }
+};
+template <int W>
+VLM_INLINE void turn(const float* from, Index pitch, Index rows, Index columns, float* turned,
+                     Index turned_pitch) {
+  call<W, TurnKernel>(from, pitch, rows, columns, turned, turned_pitch);
+}
+
+// Asks for rows that are needed soon: rows of several heads lie apart, which no hardware foresees.
+inline void prefetch_rows(const float* from, Index pitch, Index rows, Index columns) {
+  for (Index row = 0; row < rows; ++row)
+    for (Index j = 0; j < columns; j += 16) __builtin_prefetch(from + row * pitch + j, 0, 2);
+}
+
+// to = factor * from; then zeros up to a multiple of W.
+template <int W>
+VLM_INLINE void pack_row(const float* from, Index columns, float factor, float* to) {
+  for (; columns >= W; columns -= W, from += W, to += W) {
+    Floats<W> value;
+    load<W>(value, from);
+    value *= factor;
+    store<W>(to, value);
+  }
+  if constexpr (W == 16)
+    if (columns > 0) {
+      pack_row<8>(from, 8, factor, to);
+      const Floats<8> zeros{};
+      store<8>(to + 8, zeros);
+    }
+}
+
+// to = factor * from, or added to what stands there.
+template <int W>
+VLM_INLINE void give_row(const float* from, Index columns, float factor, bool add, float* to) {
+  for (; columns >= W; columns -= W, from += W, to += W) {
+    Floats<W> value, old{};
+    load<W>(value, from);
+    if (add) load<W>(old, to);
+    value = value * factor + old;
+    store<W>(to, value);
+  }
+  if constexpr (W == 16)
+    if (columns > 0) give_row<8>(from, columns, factor, add, to);
+}
+
+template <int W, int Step, int... Lanes>
+VLM_INLINE void larger_of_lanes(Floats<W>& lanes, std::integer_sequence<int, Lanes...>) {
+  const Floats<W> other = __builtin_shufflevector(lanes, lanes, (Lanes ^ Step)...);
+  lanes = lanes < other ? other : lanes;
+}
+template <int W>
+VLM_INLINE float largest_lane(const Floats<W>& values) {
+  Floats<W> lanes = values;
+  constexpr std::make_integer_sequence<int, W> all{};
+  if constexpr (W > 8) larger_of_lanes<W, 8>(lanes, all);
+  if constexpr (W > 4) larger_of_lanes<W, 4>(lanes, all);
+  larger_of_lanes<W, 2>(lanes, all);
+  larger_of_lanes<W, 1>(lanes, all);
+  return lanes[0];
+}
+
+// x = 2^x for x up to 127; 2^0 is exactly 1, below 2^-126 exactly 0. The polynomial is the best 1 + r q(r)
+// of degree 5 for the relative error, 9e-8. NaN stays NaN.
+template <int W>
+VLM_INLINE void power_of_two(Floats<W>& x) {
+  const Floats<W> magic = 12582912.0f - Floats<W>{};  // 1.5 * 2^23: adding it rounds to an integer
+  const Floats<W> bounded = x < -126.0f ? -127.0f - Floats<W>{} : x;
+  const Floats<W> shifted = bounded + magic;
+  const Floats<W> r = bounded - (shifted - magic);
+  Floats<W> p = r * 0.00132647271f + 0.00967151265f;
+  p = p * r + 0.0555073374f;
+  p = p * r + 0.240222421f;
+  p = p * r + 0.693146978f;
+  p = p * r + 1.0f;
+  x = (Floats<W>)((Integers<W>)p + ((Integers<W>)shifted << 23));
+}
+
+inline constexpr float log2_of_e = 1.44269504f, log_of_2 = 0.693147181f;
+inline constexpr float masked_score = -1e30f;
+
+// Lanes from `count` on become `value`.
+template <int W>
+VLM_INLINE void mask_from(Floats<W>& lanes, Index count, float value) {
+  static constexpr std::int32_t lane_numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  Integers<W> lane;
+  std::memcpy(&lane, lane_numbers, sizeof lane);
+  const Floats<W> other = value - Floats<W>{};
+  lanes = lane < static_cast<std::int32_t>(count) ? lanes : other;
+}
+
+}  // namespace vlm::cpu::attention
