@@ -200,24 +200,20 @@ class Trainer {
 
   // The sizes that a pass's memory hangs on.
   struct BatchSizes {
-    std::size_t tokens = 0, samples = 0, patches = 0, segments = 0, places = 0, rows = 0;
+    std::size_t tokens = 0, samples = 0, patches = 0, segments = 0, rows = 0;
 
     static BatchSizes of(const Batch& batch) {
-      return {batch.tokens.size(),
-              batch.offsets.size(),
-              static_cast<std::size_t>(batch.patch_count()),
-              batch.tables.offsets.size(),
-              batch.visual_places.size(),
-              batch.rows.size()};
+      return {batch.tokens.size(), batch.offsets.size(), static_cast<std::size_t>(batch.patch_count()),
+              batch.tables.offsets.size(), batch.rows.size()};
     }
     bool covers(const BatchSizes& other) const {
       return tokens >= other.tokens && samples >= other.samples && patches >= other.patches &&
-             segments >= other.segments && places >= other.places && rows >= other.rows;
+             segments >= other.segments && rows >= other.rows;
     }
     BatchSizes merged(const BatchSizes& other) const {
-      return {std::max(tokens, other.tokens),   std::max(samples, other.samples),
+      return {std::max(tokens, other.tokens), std::max(samples, other.samples),
               std::max(patches, other.patches), std::max(segments, other.segments),
-              std::max(places, other.places),   std::max(rows, other.rows)};
+              std::max(rows, other.rows)};
     }
   };
 
@@ -226,8 +222,7 @@ class Trainer {
     const BatchSizes sizes = BatchSizes::of(batch);
     if (planned_.covers(sizes)) return;
     planned_ = planned_.merged(sizes);
-    for (std::size_t* size :
-         {&planned_.samples, &planned_.patches, &planned_.segments, &planned_.places, &planned_.rows})
+    for (std::size_t* size : {&planned_.samples, &planned_.patches, &planned_.segments, &planned_.rows})
       *size += *size / 4;
     const auto window =
         static_cast<std::size_t>(net_.config().vision.merge_size * net_.config().vision.merge_size);
@@ -238,7 +233,7 @@ class Trainer {
     bound.offsets.resize(planned_.samples);
     bound.tables.offsets.resize(planned_.segments);
     bound.tables.offsets.back() = static_cast<std::int32_t>(planned_.patches);
-    bound.visual_places.resize(planned_.places);
+    bound.visual_places.resize(planned_.patches / window);  // the merger gives a row for each window
     bound.rows.resize(planned_.rows);
     double loss = 0;
     float balance = 0;

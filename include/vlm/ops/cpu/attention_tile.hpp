@@ -227,7 +227,7 @@ VLM_INLINE float largest_lane(const Floats<W>& values) {
 }
 
 // x = 2^x for x up to 127; 2^0 is exactly 1, below 2^-126 exactly 0. The polynomial is the best 1 + r q(r)
-// of degree 5 for the relative error, 9e-8. NaN stays NaN.
+// of degree 5 for the relative error, 9e-8. NaN stays NaN; above 127 the bits are anything (lanes that a mask drops).
 template <int W>
 VLM_INLINE void power_of_two(Floats<W>& x) {
   const Floats<W> magic = 12582912.0f - Floats<W>{};  // 1.5 * 2^23: adding it rounds to an integer
@@ -239,7 +239,7 @@ VLM_INLINE void power_of_two(Floats<W>& x) {
   p = p * r + 0.240222421f;
   p = p * r + 0.693146978f;
   p = p * r + 1.0f;
-  x = (Floats<W>)((Integers<W>)p + ((Integers<W>)shifted << 23));
+  x = (Floats<W>)((Unsigned<W>)p + ((Unsigned<W>)shifted << 23));
 }
 
 inline constexpr float log2_of_e = 1.44269504f, log_of_2 = 0.693147181f;

@@ -22,11 +22,14 @@ template <int W>
 struct LaneTypes {
   typedef float Floats __attribute__((vector_size(W * sizeof(float))));
   typedef std::int32_t Integers __attribute__((vector_size(W * sizeof(float))));
+  typedef std::uint32_t Unsigned __attribute__((vector_size(W * sizeof(float))));
 };
 template <int W>
 using Floats = typename LaneTypes<W>::Floats;
 template <int W>
 using Integers = typename LaneTypes<W>::Integers;
+template <int W>
+using Unsigned = typename LaneTypes<W>::Unsigned;
 
 // Vectors travel by reference, so that no call depends on how a target passes them.
 template <int W>
