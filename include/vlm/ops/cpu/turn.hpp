@@ -12,10 +12,10 @@ namespace vlm::cpu {
 namespace detail {
 
 // Lane i of the result is lane `order(i)` of a and b, counted on through both.
-template <int W, class Order, int... I>
+template <int W, class Order, int... Lanes>
 VLM_INLINE void shuffle_lanes(Floats<W>& to, const Floats<W>& a, const Floats<W>& b,
-                              std::integer_sequence<int, I...>) {
-  to = __builtin_shufflevector(a, b, Order::at(I)...);
+                              std::integer_sequence<int, Lanes...>) {
+  to = __builtin_shufflevector(a, b, Order::at(Lanes)...);
 }
 template <int W, class Order>
 VLM_INLINE void shuffle(Floats<W>& to, const Floats<W>& a, const Floats<W>& b) {
@@ -30,10 +30,10 @@ struct Interleave {
     return group + (Upper ? 2 : 0) + unit / 2 * Unit + inside + (unit % 2 ? W : 0);
   }
 };
-template <int W, int... I>
+template <int W, int... Lanes>
 VLM_INLINE void join(Floats<W>& to, const Floats<W / 2>& lower, const Floats<W / 2>& upper,
-                     std::integer_sequence<int, I...>) {
-  to = __builtin_shufflevector(lower, upper, I...);
+                     std::integer_sequence<int, Lanes...>) {
+  to = __builtin_shufflevector(lower, upper, Lanes...);
 }
 
 template <int W>
