@@ -7,9 +7,9 @@
 
 #include <cxxabi.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <typeinfo>
@@ -158,9 +158,10 @@ inline std::vector<Operation>& operations() {
 }
 // By file, each in its order.
 inline std::vector<Operation> sorted_operations() {
-  std::vector<Operation> all = operations();
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Operation& a, const Operation& b) { return a.file < b.file; });
+  std::multimap<std::string, Operation> by_file;  // equal keys stay in the order of insertion
+  for (const Operation& operation : operations()) by_file.emplace(operation.file, operation);
+  std::vector<Operation> all;
+  for (const auto& [file, operation] : by_file) all.push_back(operation);
   return all;
 }
 struct Registered {
