@@ -2,9 +2,15 @@
 #pragma once
 
 #include <vlm/vision/deepstack.hpp>
+#include <vlm/vision/frame_clock.hpp>
+#include <vlm/vision/frame_sampling.hpp>
 #include <vlm/vision/idx.hpp>
 #include <vlm/vision/image.hpp>
 #include <vlm/vision/merger.hpp>
 #include <vlm/vision/patches.hpp>
 #include <vlm/vision/resize.hpp>
 #include <vlm/vision/siglip2.hpp>
+#include <vlm/vision/timestamps.hpp>
+#include <vlm/vision/video.hpp>
+#include <vlm/vision/video_patches.hpp>
+#include <vlm/vision/video_settings.hpp>
