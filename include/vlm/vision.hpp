@@ -2,8 +2,11 @@
 #pragma once
 
 #include <vlm/vision/deepstack.hpp>
+#include <vlm/vision/draw.hpp>
 #include <vlm/vision/frame_clock.hpp>
 #include <vlm/vision/frame_sampling.hpp>
+#include <vlm/vision/grounding.hpp>
+#include <vlm/vision/grounding_parser.hpp>
 #include <vlm/vision/idx.hpp>
 #include <vlm/vision/image.hpp>
 #include <vlm/vision/merger.hpp>

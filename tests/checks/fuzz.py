@@ -25,13 +25,22 @@ SAFETENSORS_SEEDS = [  # headers, and how many bytes follow
     ('{"late":{"dtype":"U8","shape":[2],"data_offsets":[8,10]},"none":{"dtype":"BF16","shape":[0,5],'
      '"data_offsets":[8,8]},"one":{"dtype":"I64","shape":[],"data_offsets":[0,8]}}', 10),
 ]
+ANSWER_SEEDS = [
+    'Here:\n```json\n[{"bbox_2d": [100, 250, 500.5, 1000], "label": "cat"}, {"point_2d": [[0, 12], [3, 4]]}]\n```',
+    '<think>{"bbox_2d": [1, 2</think>{"objects": [{"bbox_2d": [9, 2, 3, 4]}, {"start": "00:03.5", "end": "1:02:03"}]}',
+    '{"times": [1, "2.5 seconds"]} {"timestamps": [[1, 2], ["3s", "0:05"]], "caption": "\\"{"}',
+    'from 3.0 seconds to 12.4 seconds, then 00:20 - 01:00:05',
+]
 WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "-1", "18446744073709551615", "dtype", "shape",
-         "data_offsets", "__metadata__", "BF16", "F32", "I64", "BOOL", "9223372036854775807"]
+         "data_offsets", "__metadata__", "BF16", "F32", "I64", "BOOL", "9223372036854775807",
+         "bbox_2d", "point_2d", "label", "start", "end", "times", "timestamps", "seconds", " to ", "</think>", "00:03"]
 
 
 def seeds(target):
     if target == "json":
         return [text.encode() for text in JSON_SEEDS]
+    if target == "grounding":
+        return [text.encode() for text in ANSWER_SEEDS]
     return [struct.pack("<Q", len(text)) + text.encode() + bytes(size) for text, size in SAFETENSORS_SEEDS]
 
 
