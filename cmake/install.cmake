@@ -12,6 +12,11 @@ if(VLM_HAS_KERNELS)
   install(EXPORT vlm-kernels-targets NAMESPACE vlm:: DESTINATION "${package_dir}")
   set(architecture "")
 endif()
+if(TARGET vlm_video)
+  install(TARGETS vlm_video EXPORT vlm-video-targets)
+  install(EXPORT vlm-video-targets NAMESPACE vlm:: DESTINATION "${package_dir}")
+endif()
+install(FILES "${PROJECT_SOURCE_DIR}/cmake/find_ffmpeg.cmake" DESTINATION "${package_dir}")
 
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/vlm-config.cmake.in"
   "${PROJECT_BINARY_DIR}/vlm-config.cmake" INSTALL_DESTINATION "${package_dir}")

@@ -3,6 +3,8 @@
 
 #include <vlm/vision/deepstack.hpp>
 #include <vlm/vision/draw.hpp>
+#include <vlm/vision/ffmpeg.hpp>
+#include <vlm/vision/ffmpeg_stream.hpp>
 #include <vlm/vision/frame_clock.hpp>
 #include <vlm/vision/frame_sampling.hpp>
 #include <vlm/vision/grounding.hpp>
@@ -15,5 +17,6 @@
 #include <vlm/vision/siglip2.hpp>
 #include <vlm/vision/timestamps.hpp>
 #include <vlm/vision/video.hpp>
+#include <vlm/vision/video_file.hpp>
 #include <vlm/vision/video_patches.hpp>
 #include <vlm/vision/video_settings.hpp>

@@ -9,6 +9,11 @@ Both sides get the same decoded frames. A clip is either a formula, value(t, y, 
     clips.json          per clip what it is, its settings, and the results: indices of the sampled frames, grid,
                         text of the times and tokens; also tables of resized sizes and of sampled indices
     levels.safetensors  per clip the rows as 8-bit levels [rows, values]
+
+Further files are for the reader alone: long.mp4 with key frames far apart and frames out of order, long.avi without times
+of its frames, long.ts, variable.mkv whose frames are shown for 0.1 and from the tenth on for 0.3 seconds, turned.mp4,
+which is long.mp4 with a note to turn it by a quarter, later.mp4, which is long.mp4 with a note to start at frame 12, and
+sound.wav.
 """
 
 import json
@@ -34,7 +39,7 @@ FILES = [
     ("yuv", "yuvtestsrc", 33, 30, 90, "24000/1001", {"fps": None, "num_frames": 7}),
     ("mandelbrot", "mandelbrot", 12, 48, 48, "12", {"size": {"shortest_edge": 64, "longest_edge": 3000}}),
     ("life", "life=mold=10:death_color=#C83232:life_color=#00ff00:seed=1", 20, 32, 40, "10", {"fps": 1.5}),
-    ("gradients", "gradients=seed=3", 20, 33, 47, "5", {"cap_pixels_per_frame": True, "max_video_tokens": 9}),
+    ("carpet", "sierpinski=seed=3:jump=4", 20, 33, 47, "5", {"cap_pixels_per_frame": True, "max_video_tokens": 9}),
     ("pal", "pal75bars", 3, 24, 150, "50", {"temporal_patch_size": 3}),
 ]
 FORMULAS = [
@@ -62,7 +67,10 @@ def formula(frames, height, width):
 
 
 def run(*command):
-    return subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-bitexact", *map(str, command)], check=True,
+    """Runs ffmpeg; the last word is its output, the same bytes each time."""
+    words = [str(word) for word in command]
+    exact = ["-fflags", "+bitexact", "-flags:v", "+bitexact"] if words[-1] != "-" else []
+    return subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *words[:-1], *exact, words[-1]], check=True,
                           stdout=subprocess.PIPE).stdout
 
 
@@ -139,15 +147,28 @@ def sample_table():
     return rows
 
 
+def write_reader_files(folder):
+    source = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25")
+    h264 = ("-c:v", "libx264", "-crf", 40, "-pix_fmt", "yuv420p", "-g", 40, "-bf", 3, "-x264-params", "scenecut=0:threads=1")
+    run(*source, "-frames:v", 100, *h264, "-movflags", "+faststart", folder / "long.mp4")
+    run("-i", folder / "long.mp4", "-c", "copy", "-metadata:s:v", "rotate=90", folder / "turned.mp4")
+    run("-ss", 0.48, "-i", folder / "long.mp4", "-c", "copy", folder / "later.mp4")
+    run("-i", folder / "long.mp4", "-c", "copy", folder / "long.ts")
+    run(*source, "-frames:v", 60, "-c:v", "mpeg4", "-q:v", 20, "-bf", 2, "-g", 20, folder / "long.avi")
+    run("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10", "-frames:v", 20, "-vf", "setpts='if(lt(N,10),N,N*3-20)'",
+        "-fps_mode", "vfr", *h264, folder / "variable.mkv")
+    run("-f", "lavfi", "-i", "sine=sample_rate=8000:duration=0.1", folder / "sound.wav")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
+    write_reader_files(folder)
     clips, levels = [], {}
     for name, source, count, height, width, rate, changes in FILES:
         path = folder / f"{name}.mkv"
         source += (":" if "=" in source else "=") + f"size={width}x{height}:rate={rate}"
-        run("-f", "lavfi", "-i", source, "-frames:v", count, "-c:v", "libx264rgb", "-qp", 0, "-preset", "veryslow", "-g", 30,
-            "-y", path)
+        run("-f", "lavfi", "-i", source, "-frames:v", count, "-c:v", "libx264rgb", "-qp", 0, "-preset", "veryslow", "-g", 30, path)
         frames = decoded(path, height, width)
         assert len(frames) == count, (name, len(frames))
         settings = {**USUAL, **changes}

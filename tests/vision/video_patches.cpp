@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <vlm/core/thread_pool.hpp>
+#include <vlm/core/queue.hpp>
 #include <vlm/io/safetensors.hpp>
 #include <vlm/vision/video_patches.hpp>
 
@@ -31,8 +31,8 @@ void clips::check(const Clip& clip, const vlm::Video& video) {
   BOOST_TEST_CONTEXT(clip.name) {
     const vlm::VideoPlan plan = vlm::plan_video(video, clip.settings);
     BOOST_TEST(plan.frames == clip.indices, boost::test_tools::per_element());
-    vlm::ThreadPool pool(2);
-    const vlm::PatchedVideo patched = vlm::patchify(video, clip.settings, pool);
+    vlm::Queue<vlm::Cpu> queue(2);
+    const vlm::PatchedVideo patched = vlm::patchify(video, clip.settings, queue);
     BOOST_TEST((patched.grid == vlm::Grid{clip.grid[0], clip.grid[1], clip.grid[2]}));
     const vlm::ImageSettings& patches = clip.settings.patches;
     BOOST_TEST(vlm::video_text(patched.times, patched.step_tokens(patches.merge_size)) == clip.text);
@@ -77,8 +77,8 @@ BOOST_AUTO_TEST_CASE(the_same_bits_for_any_number_of_threads) {
     if (clip.name != "odd" && clip.name != "shrinks") continue;
     const std::vector<float> rows = vlm::patchify(clips::formula(clip), clip.settings).rows;
     for (const int threads : {1, 2, 7}) {
-      vlm::ThreadPool pool(threads);
-      BOOST_TEST((vlm::patchify(clips::formula(clip), clip.settings, pool).rows == rows));
+      vlm::Queue<vlm::Cpu> queue(threads);
+      BOOST_TEST((vlm::patchify(clips::formula(clip), clip.settings, queue).rows == rows));
     }
   }
 }

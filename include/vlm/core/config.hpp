@@ -18,6 +18,12 @@
 #define VLM_COMPILED 0
 #endif
 
+// 1 where video files are decoded, by FFmpeg's libraries, which come with the target vlm::video. A part of a program that
+// has them serves all of it: this adds functions and changes no type.
+#ifndef VLM_HAS_VIDEO
+#define VLM_HAS_VIDEO 0
+#endif
+
 // The bits of a result are promised, so additions keep their order, and NaN and infinity are values.
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
     (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0)

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <vlm/core/queue.hpp>
 #include <vlm/core/shape.hpp>
-#include <vlm/core/thread_pool.hpp>
 #include <vlm/vision/patches.hpp>
 #include <vlm/vision/resize.hpp>
 #include <vlm/vision/timestamps.hpp>
@@ -81,9 +81,9 @@ inline void write_frame(const Image& resized, const ImageSettings& settings, con
 
 }  // namespace detail
 
-// Frames are pulled in order by the calling thread, and resized and written by the pool's. No more of them are held
-// than the pool has threads. The rows are the same for any number of threads.
-inline PatchedVideo patchify(const Video& video, const VideoSettings& settings, ThreadPool& pool) {
+// Frames are pulled in order by the calling thread, and resized and written by the queue's. No more of them are held
+// than the queue has threads. The rows are the same for any number of threads.
+inline PatchedVideo patchify(const Video& video, const VideoSettings& settings, Queue<Cpu>& queue) {
   VideoPlan plan = plan_video(video, settings);
   PatchedVideo patched{plan.grid, std::move(plan.times), {}};
   const ImageSettings& patches = settings.patches;
@@ -101,7 +101,7 @@ inline PatchedVideo patchify(const Video& video, const VideoSettings& settings, 
     const Image* image = nullptr;
     std::size_t first = 0, end = 0;  // the places that it fills
   };
-  std::vector<Held> held(static_cast<std::size_t>(pool.size()));
+  std::vector<Held> held(static_cast<std::size_t>(queue.threads()));
   for (std::size_t place = 0; place < places;) {
     std::size_t count = 0;
     for (; count < held.size() && place < places; ++count) {
@@ -111,7 +111,7 @@ inline PatchedVideo patchify(const Video& video, const VideoSettings& settings, 
       next.end = place;
       next.image = &video.frame(frame_at(next.first), next.storage);
     }
-    pool.parallel(static_cast<Index>(count), [&](Index task, int) {
+    queue.parallel(static_cast<Index>(count), [&](Index task, int) {
       const Held& one = held[static_cast<std::size_t>(task)];
       const Image resized = resize_bicubic(*one.image, plan.size.height, plan.size.width);
       for (std::size_t at = one.first; at < one.end; ++at) {
@@ -125,8 +125,8 @@ inline PatchedVideo patchify(const Video& video, const VideoSettings& settings, 
   return patched;
 }
 inline PatchedVideo patchify(const Video& video, const VideoSettings& settings) {
-  ThreadPool one(1);
-  return patchify(video, settings, one);
+  Queue<Cpu> queue(1);
+  return patchify(video, settings, queue);
 }
 
 }  // namespace vlm

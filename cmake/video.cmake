@@ -1,0 +1,13 @@
+# vlm::video, the component that decodes video files: the headers with VLM_HAS_VIDEO=1, and FFmpeg's libraries.
+if(NOT VLM_VIDEO STREQUAL "OFF")
+  include("${CMAKE_CURRENT_LIST_DIR}/find_ffmpeg.cmake")
+  if(TARGET vlm::ffmpeg)
+    add_library(vlm_video INTERFACE)
+    add_library(vlm::video ALIAS vlm_video)
+    set_target_properties(vlm_video PROPERTIES EXPORT_NAME video)
+    target_link_libraries(vlm_video INTERFACE vlm vlm::ffmpeg)
+    target_compile_definitions(vlm_video INTERFACE VLM_HAS_VIDEO=1)
+  elseif(VLM_VIDEO STREQUAL "ON")
+    message(FATAL_ERROR "VLM_VIDEO=ON needs FFmpeg 5 or later (Debian: libavformat-dev libavcodec-dev libswscale-dev libavutil-dev)")
+  endif()
+endif()

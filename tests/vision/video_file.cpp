@@ -1,0 +1,189 @@
+// Video files: golden clips against the reference, seeking against decoding on, times, turns, and files that are none.
+#include "vision/clips.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <vlm/io/file.hpp>
+#include <vlm/vision/video_file.hpp>
+
+#include "temporary_folder.hpp"
+
+namespace {
+
+std::string message_of(const std::string& path) {
+  try {
+    const vlm::Video video = vlm::open_video(path);
+    vlm::Image storage;
+    for (vlm::Index i = 0; i < video.frames(); ++i) video.frame(i, storage);
+  } catch (const vlm::Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+#if VLM_HAS_VIDEO
+
+vlm::Image frame_of(const vlm::Video& video, vlm::Index index) {
+  vlm::Image storage;
+  return video.frame(index, storage);
+}
+
+const struct Quiet {
+  Quiet() { av_log_set_level(AV_LOG_QUIET); }
+} quiet;
+
+#endif
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(vision_video_file)
+
+#if VLM_HAS_VIDEO
+
+BOOST_AUTO_TEST_CASE(clips_of_test_sources_equal_the_reference) {
+  int count = 0;
+  for (const clips::Clip& clip : clips::read()) {
+    if (clip.file.empty()) continue;
+    const vlm::Video video = vlm::open_video(clips::folder + clip.file);
+    BOOST_TEST_CONTEXT(clip.name) {
+      BOOST_TEST(video.frames() == clip.frames);
+      BOOST_TEST((video.size() == vlm::ImageSize{clip.height, clip.width}));
+      BOOST_TEST(video.clock().is_constant());
+      BOOST_TEST(video.clock().mean_rate(clip.frames) == clip.rate);
+    }
+    clips::check(clip, video);
+    ++count;
+  }
+  BOOST_TEST(count == 10);
+}
+
+BOOST_AUTO_TEST_CASE(seeking_gives_the_frames_of_decoding_on) {
+  for (const char* name : {"long.mp4", "long.ts", "long.avi", "testsrc.mkv"}) {
+    BOOST_TEST_CONTEXT(name) {
+      const std::string path = clips::folder + name;
+      const vlm::Video on = vlm::open_video(path, {.decoding_threads = 1});
+      std::vector<vlm::Image> frames;
+      for (vlm::Index i = 0; i < on.frames(); ++i) frames.push_back(frame_of(on, i));
+      BOOST_REQUIRE(frames.size() >= 45u);
+      BOOST_TEST((frames[0] != frames[40]));
+      const vlm::Video jumping = vlm::open_video(path, {.decoding_threads = 2});
+      for (const vlm::Index i : {3, 39, 40, 44, 5, 41, 0, 17})
+        BOOST_TEST((frame_of(jumping, i) == frames[static_cast<std::size_t>(i)]), "frame " << i);
+      const auto last = static_cast<vlm::Index>(frames.size()) - 1;
+      BOOST_TEST((frame_of(vlm::open_video(path), last) == frames.back()));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(times_of_frames) {
+  const vlm::Video variable = vlm::open_video(clips::folder + "variable.mkv");
+  BOOST_TEST(!variable.clock().is_constant());
+  BOOST_TEST(variable.frames() == 20);
+  for (vlm::Index i = 0; i < 20; ++i)
+    BOOST_TEST(variable.time(i) == (i < 10 ? 0.1 * static_cast<double>(i) : 0.3 * static_cast<double>(i) - 2),
+               boost::test_tools::tolerance(1e-9));
+  for (const char* name : {"long.mp4", "long.ts", "long.avi"}) {
+    const vlm::Video constant = vlm::open_video(clips::folder + name);
+    BOOST_TEST(constant.clock().is_constant(), name);
+    BOOST_TEST(constant.time(25) == 1.0, name);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(turned_by_a_quarter) {
+  const vlm::Video upright = vlm::open_video(clips::folder + "long.mp4");
+  const vlm::Video turned = vlm::open_video(clips::folder + "turned.mp4");
+  BOOST_TEST((upright.size() == vlm::ImageSize{48, 64}));
+  BOOST_TEST((turned.size() == vlm::ImageSize{64, 48}));
+  const vlm::Image from = frame_of(upright, 30), to = frame_of(turned, 30);
+  for (vlm::Index y = 0; y < 48; ++y)
+    for (vlm::Index x = 0; x < 64; ++x)
+      for (vlm::Index c = 0; c < 3; ++c) BOOST_REQUIRE(to.at(63 - x, y)[c] == from.at(y, x)[c]);
+}
+
+BOOST_AUTO_TEST_CASE(frames_before_the_start_are_none) {
+  const vlm::Video whole = vlm::open_video(clips::folder + "long.mp4");
+  const vlm::Video later = vlm::open_video(clips::folder + "later.mp4");
+  BOOST_TEST(later.frames() == 88);
+  BOOST_TEST(later.clock().is_constant());
+  for (const vlm::Index i : {0, 1, 27, 28, 87})
+    BOOST_TEST((frame_of(later, i) == frame_of(whole, i + 12)), i);
+}
+
+BOOST_AUTO_TEST_CASE(files_without_a_clip) {
+  const TemporaryFolder folder;
+  const auto written = [&](const char* name, std::string_view bytes) {
+    vlm::write_file_atomically(folder.path + "/" + name, bytes);
+    return folder.path + "/" + name;
+  };
+  const std::string absent = folder.path + "/absent.mp4";
+  BOOST_TEST(message_of(absent) == "vlm::FileError [video-file]\n  file      " + absent +
+                                       "\n  expected  a video file\n  got       No such file or directory");
+  BOOST_TEST(message_of(clips::folder + "sound.wav").find("[video-file]") != std::string::npos);
+  BOOST_TEST(message_of(written("empty.mp4", "")).find("[video-file]") != std::string::npos);
+  BOOST_TEST(message_of(written("text.mp4", "Once upon a time")).find("[video-file]") != std::string::npos);
+  BOOST_TEST(message_of(folder.path).find("[video-file]") != std::string::npos);
+  BOOST_TEST(message_of("http://127.0.0.1/x.mp4").find("[video-file]") != std::string::npos);
+  // No list of other files.
+  const std::string other = std::filesystem::absolute(clips::folder + "long.ts").string();
+  BOOST_TEST(message_of(written("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n" + other + "\n"))
+                 .find("[video-file]") != std::string::npos);
+  BOOST_TEST(message_of(written("list.ffconcat", "ffconcat version 1.0\nfile '" + other + "'\n"))
+                 .find("[video-file]") != std::string::npos);
+  // A picture of 900 million pixels.
+  const std::string bomb = message_of(written("bomb.y4m", "YUV4MPEG2 W30000 H30000 F25:1\nFRAME\n"));
+  BOOST_TEST(bomb.find("vlm::") == 0u, bomb);
+  // The wrong name does not matter.
+  BOOST_TEST(message_of(written("clip.txt", vlm::read_file(clips::folder + "long.mp4"))) == "no error");
+}
+
+BOOST_AUTO_TEST_CASE(damaged_files) {
+  const TemporaryFolder folder;
+  int refused = 0, tried = 0;
+  for (const char* name : {"long.mp4", "long.avi", "variable.mkv", "testsrc2.mkv"}) {
+    const std::string whole = vlm::read_file(clips::folder + name);
+    for (const std::size_t share : {1, 3, 5, 7, 9}) {
+      const std::string path = folder.path + "/cut-" + std::to_string(share) + "-" + name;
+      vlm::write_file_atomically(path, whole.substr(0, whole.size() * share / 10));
+      refused += message_of(path) != "no error";
+      ++tried;
+    }
+    for (std::size_t at = 0; at < whole.size(); at += whole.size() / 10) {
+      std::string broken = whole;
+      for (std::size_t i = at; i < std::min(at + 40, broken.size()); ++i)
+        broken[i] = static_cast<char>(i * 37);
+      const std::string path = folder.path + "/broken-" + std::to_string(at) + "-" + name;
+      vlm::write_file_atomically(path, broken);
+      const std::string message = message_of(path);
+      BOOST_TEST((message == "no error" || message.starts_with("vlm::")));
+    }
+  }
+  BOOST_TEST(refused == tried);
+}
+
+BOOST_AUTO_TEST_CASE(wrong_options) {
+  try {
+    vlm::open_video(clips::folder + "long.mp4", {.decoding_threads = -1});
+    BOOST_ERROR("no error");
+  } catch (const vlm::ConfigError& error) {
+    BOOST_TEST(std::string(error.what()) ==
+               "vlm::ConfigError [video-options]\n  field     decoding_threads\n  expected  0 to 1024\n"
+               "  got       -1");
+  }
+}
+
+#else
+
+BOOST_AUTO_TEST_CASE(a_program_without_decoders) {
+  BOOST_TEST(message_of("clip.mp4") ==
+             "vlm::FileError [video-support]\n  file      clip.mp4\n  expected  a program with vlm::video\n"
+             "  got       one without\n  try       link vlm::video, or make a Video from the file's frames");
+}
+
+#endif
+
+BOOST_AUTO_TEST_SUITE_END()
