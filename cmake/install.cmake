@@ -17,6 +17,11 @@ if(TARGET vlm_video)
   install(EXPORT vlm-video-targets NAMESPACE vlm:: DESTINATION "${package_dir}")
 endif()
 install(FILES "${PROJECT_SOURCE_DIR}/cmake/find_ffmpeg.cmake" DESTINATION "${package_dir}")
+if(VLM_HAS_IMAGE)
+  install(TARGETS vlm_image EXPORT vlm-image-targets)
+  install(EXPORT vlm-image-targets NAMESPACE vlm:: DESTINATION "${package_dir}")
+  install(FILES "${PROJECT_SOURCE_DIR}/cmake/image.cmake" DESTINATION "${package_dir}")
+endif()
 
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/vlm-config.cmake.in"
   "${PROJECT_BINARY_DIR}/vlm-config.cmake" INSTALL_DESTINATION "${package_dir}")

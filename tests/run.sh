@@ -16,9 +16,10 @@ case "${1:-}" in
 esac
 
 needed=(g++ cmake ninja-build python3 nlohmann-json3-dev libboost-test-dev libcli11-dev)
-# The checks that use these skip themselves where they are missing.
+# What uses these is left out where they are missing.
 wanted=(git ccache clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
-        libavformat-dev libavcodec-dev libswscale-dev libavutil-dev)
+  libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev
+  libavformat-dev libavcodec-dev libswscale-dev libavutil-dev)
 
 install_packages() {
   if ! command -v apt-get > /dev/null || ! command -v dpkg-query > /dev/null; then

@@ -13,4 +13,5 @@
 #include <vlm/core/runtime.hpp>
 #include <vlm/core/shape.hpp>
 #include <vlm/core/thread_pool.hpp>
+#include <vlm/core/unzeroed.hpp>
 #include <vlm/core/view.hpp>

@@ -1,4 +1,4 @@
-// Definitions of all operations for the CPU. vlm.hpp includes them unless they come
+// Definitions of all operations for the CPU, and of the pixel pass. vlm.hpp includes them unless they come
 // from the target vlm::kernels.
 #pragma once
 
@@ -18,3 +18,4 @@
 #include <vlm/ops/cpu/route.hpp>
 #include <vlm/ops/cpu/rows.hpp>
 #include <vlm/ops/cpu/sample.hpp>
+#include <vlm/vision/cpu/pixel_pass.hpp>

@@ -1,18 +1,31 @@
 // The room vision: pixels to visual tokens.
 #pragma once
 
+#include <vlm/vision/bmp.hpp>
 #include <vlm/vision/deepstack.hpp>
 #include <vlm/vision/draw.hpp>
 #include <vlm/vision/ffmpeg.hpp>
 #include <vlm/vision/ffmpeg_stream.hpp>
 #include <vlm/vision/frame_clock.hpp>
 #include <vlm/vision/frame_sampling.hpp>
+#include <vlm/vision/gif.hpp>
 #include <vlm/vision/grounding.hpp>
 #include <vlm/vision/grounding_parser.hpp>
 #include <vlm/vision/idx.hpp>
 #include <vlm/vision/image.hpp>
+#include <vlm/vision/image_bytes.hpp>
+#include <vlm/vision/image_codecs.hpp>
+#include <vlm/vision/image_header.hpp>
+#include <vlm/vision/image_rows.hpp>
+#include <vlm/vision/jpeg.hpp>
+#include <vlm/vision/load_image.hpp>
 #include <vlm/vision/merger.hpp>
+#include <vlm/vision/orientation.hpp>
 #include <vlm/vision/patches.hpp>
+#include <vlm/vision/pixel_pass.hpp>
+#include <vlm/vision/png.hpp>
+#include <vlm/vision/pnm.hpp>
+#include <vlm/vision/resample_weights.hpp>
 #include <vlm/vision/resize.hpp>
 #include <vlm/vision/siglip2.hpp>
 #include <vlm/vision/timestamps.hpp>
@@ -20,3 +33,4 @@
 #include <vlm/vision/video_file.hpp>
 #include <vlm/vision/video_patches.hpp>
 #include <vlm/vision/video_settings.hpp>
+#include <vlm/vision/webp.hpp>

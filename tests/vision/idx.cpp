@@ -8,7 +8,7 @@
 
 #include <vlm/io/file.hpp>
 #include <vlm/vision/idx.hpp>
-#include <vlm/vision/image.hpp>
+#include <vlm/vision/load_image.hpp>
 
 namespace {
 

@@ -34,6 +34,13 @@ std::string message_of(const std::string& config) {
   return "no error";
 }
 
+// The patch rows of an image that already fits the grid.
+void write_patches(const vlm::Image& image, const vlm::ImageSettings& settings, float* rows) {
+  vlm::Queue<vlm::Cpu> queue(1);
+  vlm::RowsOfImage source(image);
+  vlm::write_patches(source, settings, rows, queue);
+}
+
 std::string with(std::string config, const std::string& from, const std::string& to) {
   return config.replace(config.find(from), from.size(), to);
 }
@@ -49,7 +56,7 @@ BOOST_AUTO_TEST_CASE(patches_are_ordered_by_merge_window) {
   for (vlm::Index y = 0; y < 4; ++y)
     for (vlm::Index x = 0; x < 6; ++x) image.at(y, x)[0] = static_cast<std::uint8_t>(10 * y + x);
   std::vector<float> rows(24 * 6);
-  vlm::write_patches(image, settings, rows.data());
+  write_patches(image, settings, rows.data());
   const std::vector<int> expected = {0,  1,  10, 11, 2,  3,  12, 13, 4,  5,  14, 15,
                                      20, 21, 30, 31, 22, 23, 32, 33, 24, 25, 34, 35};
   std::vector<int> places;
@@ -63,7 +70,7 @@ BOOST_AUTO_TEST_CASE(values_are_ordered_channel_time_y_x) {
   vlm::Image image(6, 6);
   for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i);
   std::vector<float> rows(static_cast<std::size_t>(4 * settings.features()));
-  vlm::write_patches(image, settings, rows.data());
+  write_patches(image, settings, rows.data());
   const float* last = rows.data() + 3 * settings.features();  // the patch of row 1, column 1
   for (vlm::Index c = 0; c < 3; ++c)
     for (vlm::Index time = 0; time < 2; ++time)
@@ -99,7 +106,7 @@ BOOST_AUTO_TEST_CASE(each_channel_has_its_own_mean_and_deviation) {
   vlm::Image image(2, 2);
   for (std::uint8_t& value : image.pixels) value = 255;
   std::vector<float> rows(4 * 6);
-  vlm::write_patches(image, settings, rows.data());
+  write_patches(image, settings, rows.data());
   BOOST_TEST(rows[0] == 1.0f);
   BOOST_TEST(rows[2] == 1.0f);
   BOOST_TEST(rows[4] == 0.0f);
@@ -114,15 +121,61 @@ BOOST_AUTO_TEST_CASE(grids_and_tokens) {
   BOOST_TEST(settings.features() == 1536);
 }
 
-BOOST_AUTO_TEST_CASE(unfitting_image) {
-  std::vector<float> rows(4096);
-  try {
-    vlm::write_patches(vlm::Image(8, 6), tiny_settings(2), rows.data());
-    BOOST_ERROR("no error");
-  } catch (const vlm::ShapeError& error) {
-    BOOST_TEST(error.what() ==
-               "vlm::ShapeError [image-grid]\n  expected  sides that are multiples of 4\n  got       [8, 6]");
+BOOST_AUTO_TEST_CASE(frames_fill_their_slices) {
+  // Two frames make what their slices say, and a still image both.
+  const vlm::ImageSettings settings = tiny_settings(2);
+  vlm::Image image(4, 8), other(4, 8);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) {
+    image.pixels[i] = static_cast<std::uint8_t>(i * 5);
+    other.pixels[i] = static_cast<std::uint8_t>(200 - i);
   }
+  const auto features = static_cast<std::size_t>(settings.features());
+  std::vector<float> rows(8 * features, -9), still(8 * features), late(8 * features);
+  vlm::Queue<vlm::Cpu> queue(1);
+  vlm::RowsOfImage first(image), second(other);
+  vlm::write_frame(first, {4, 8}, {0, 1}, settings, rows.data(), queue);
+  vlm::write_frame(second, {4, 8}, {1, 1}, settings, rows.data(), queue);
+  write_patches(image, settings, still.data());
+  write_patches(other, settings, late.data());
+  for (std::size_t i = 0; i < rows.size(); ++i) BOOST_TEST(rows[i] == (i / 4 % 2 == 0 ? still[i] : late[i]));
+}
+
+BOOST_AUTO_TEST_CASE(threads_and_levels_change_no_bit) {
+  vlm::Image image(211, 333);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i)
+    image.pixels[i] = static_cast<std::uint8_t>(i * i >> 3);
+  for (const vlm::Index patch : {3, 8, 14, 16}) {
+    vlm::ImageSettings settings = tiny_settings(patch);
+    settings.budget = {90000, 100000};
+    const vlm::PatchedImage expected = vlm::patchify(image, settings);
+    for (const int threads : {1, 2, 5})
+      for (int level = 0; level <= static_cast<int>(vlm::best_isa_level()); ++level) {
+        vlm::Queue<vlm::Cpu> queue(threads, static_cast<vlm::IsaLevel>(level));
+        vlm::RowsOfImage rows(image);
+        const vlm::PatchedImage patched = vlm::patchify(rows, settings, queue);
+        BOOST_TEST((patched.grid == expected.grid));
+        BOOST_TEST((patched.rows == expected.rows));
+      }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(unfitting_frames) {
+  std::vector<float> rows(4096);
+  const vlm::Image image(8, 6);
+  const auto message = [&](vlm::ImageSize size, vlm::Slices slices) -> std::string {
+    vlm::Queue<vlm::Cpu> queue(1);
+    vlm::RowsOfImage source(image);
+    try {
+      vlm::write_frame(source, size, slices, tiny_settings(2), rows.data(), queue);
+    } catch (const vlm::ShapeError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  BOOST_TEST(message({8, 6}, {0, 1}) ==
+             "vlm::ShapeError [image-grid]\n  expected  sides that are multiples of 4\n  got       [8, 6]");
+  BOOST_TEST(message({8, 8}, {1, 2}) ==
+             "vlm::ShapeError [image-slices]\n  expected  slices of 2\n  got       [1, 2]");
 }
 
 BOOST_AUTO_TEST_CASE(settings_of_the_released_models) {

@@ -17,7 +17,8 @@
 
 namespace {
 
-vlm::Index checksum(const std::vector<float>& rows) {
+template <class Rows>
+vlm::Index checksum(const Rows& rows) {
   std::uint32_t sum = 2166136261u;
   std::vector<unsigned char> bytes(rows.size() * sizeof(float));
   std::memcpy(bytes.data(), rows.data(), bytes.size());
@@ -75,7 +76,7 @@ BOOST_AUTO_TEST_CASE(clips_of_a_formula_equal_the_reference) {
 BOOST_AUTO_TEST_CASE(the_same_bits_for_any_number_of_threads) {
   for (const clips::Clip& clip : clips::read()) {
     if (clip.name != "odd" && clip.name != "shrinks") continue;
-    const std::vector<float> rows = vlm::patchify(clips::formula(clip), clip.settings).rows;
+    const auto rows = vlm::patchify(clips::formula(clip), clip.settings).rows;
     for (const int threads : {1, 2, 7}) {
       vlm::Queue<vlm::Cpu> queue(threads);
       BOOST_TEST((vlm::patchify(clips::formula(clip), clip.settings, queue).rows == rows));

@@ -24,6 +24,12 @@
 #define VLM_HAS_VIDEO 0
 #endif
 
+// 1 where JPEG, PNG, WebP and GIF are decoded, by the libraries that come with the target vlm::image. A part of a program
+// that has them serves all of it: this adds functions and changes no type.
+#ifndef VLM_HAS_IMAGE
+#define VLM_HAS_IMAGE 0
+#endif
+
 // The bits of a result are promised, so additions keep their order, and NaN and infinity are values.
 #if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || \
     (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ > 0)

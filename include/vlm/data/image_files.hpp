@@ -11,7 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include <vlm/vision/image.hpp>
+#include <vlm/vision/load_image.hpp>
+#include <vlm/vision/patches.hpp>
 
 namespace vlm {
 
@@ -23,15 +24,18 @@ class ImageFiles {
   Image load(const std::string& reference) {
     const std::size_t hash = reference.rfind('#');
     Index index = 0;
-    const bool indexed = hash != std::string::npos && parse_index(reference, hash + 1, index);
-    if (!indexed || file_exists(reference)) return read_pnm(reference);
-    const std::string path = reference.substr(0, hash);
-    std::shared_ptr<const IdxFile> file = find(path);
-    if (!file) {
-      file = std::make_shared<const IdxFile>(path);
-      add(file);
-    }
-    return idx_image(*file, index);
+    return is_indexed(reference, hash, index) ? load_indexed(reference.substr(0, hash), index)
+                                              : read_image(reference);
+  }
+  // The patch rows of what load gives, without the image between.
+  PatchedImage patches(const std::string& reference, const ImageSettings& settings) {
+    const std::size_t hash = reference.rfind('#');
+    Index index = 0;
+    if (is_indexed(reference, hash, index))
+      return patchify(load_indexed(reference.substr(0, hash), index), settings);
+    Queue<Cpu> queue(1);
+    const MappedFile file(reference);
+    return patchify(*open_image(file.text(), reference), settings, queue);
   }
 
   std::size_t open_files() const {
@@ -40,6 +44,19 @@ class ImageFiles {
   }
 
  private:
+  // Whether the reference ends with the number of an image; a file of that very name comes first.
+  static bool is_indexed(const std::string& reference, std::size_t hash, Index& index) {
+    return hash != std::string::npos && parse_index(reference, hash + 1, index) && !file_exists(reference);
+  }
+  Image load_indexed(const std::string& path, Index index) {
+    std::shared_ptr<const IdxFile> file = find(path);
+    if (!file) {
+      file = std::make_shared<const IdxFile>(path);
+      add(file);
+    }
+    return idx_image(*file, index);
+  }
+
   static bool parse_index(const std::string& text, std::size_t begin, Index& index) {
     const char* end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(text.data() + begin, end, index);

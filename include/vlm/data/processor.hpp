@@ -163,7 +163,7 @@ class Processor {
   void take_image(const DataPlace& place, const std::string& field, const ContentItem& item,
                   Sample& sample) const {
     try {
-      const PatchedImage image = patchify(files_->load(item.reference), image_settings_);
+      const PatchedImage image = files_->patches(item.reference, image_settings_);
       sample.images.push_back(image.grid);
       sample.image_patches.insert(sample.image_patches.end(), image.rows.begin(), image.rows.end());
     } catch (const Error& error) {

@@ -1,19 +1,22 @@
-// An image becomes rows of patches for the vision encoder: resized to the patch grid, normalised, cut up.
+// An image becomes rows of patches for the vision encoder: resized to the patch grid, normalised, cut up, in one pass.
 // With p, tp, m = patch size, temporal patch size, merge size, rows are [gt * gh * gw, 3 * tp * p * p]:
 // ordered by merge window (m x m patches), row-major inside it; features are ordered (channel, time, y, x).
 #pragma once
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <vlm/core/error.hpp>
+#include <vlm/core/queue.hpp>
 #include <vlm/core/shape.hpp>
+#include <vlm/core/unzeroed.hpp>
 #include <vlm/io/json.hpp>
 #include <vlm/vision/image.hpp>
+#include <vlm/vision/image_rows.hpp>
+#include <vlm/vision/pixel_pass.hpp>
 #include <vlm/vision/resize.hpp>
 
 namespace vlm {
@@ -137,56 +140,63 @@ inline Grid image_grid(Index height, Index width, const ImageSettings& settings)
   return {1, size.height / settings.patch_size, size.width / settings.patch_size};
 }
 
-namespace detail {
-
-// (x - 255 mean) / (255 std) in fp32 for every 8-bit x of each channel, as the reference computes it.
-using NormalisedLevels = std::array<std::array<float, 256>, 3>;
-inline NormalisedLevels normalised_levels(const ImageSettings& settings) {
-  NormalisedLevels levels;
-  for (std::size_t c = 0; c < 3; ++c) {
-    const float mean = static_cast<float>(settings.mean[c]) * 255.0f;
-    const float deviation = static_cast<float>(settings.std[c]) * 255.0f;
-    for (std::size_t x = 0; x < 256; ++x) levels[c][x] = (static_cast<float>(x) - mean) / deviation;
-  }
-  return levels;
-}
-
-}  // namespace detail
-
-// Writes gh * gw rows of `settings.features()` values; a still image fills every temporal
-// slice of its patches.
-inline void write_patches(const Image& resized, const ImageSettings& settings, float* rows) {
-  const Index p = settings.patch_size, m = settings.merge_size, factor = settings.factor();
-  if (resized.height % factor != 0 || resized.width % factor != 0)
-    throw ShapeError("image-grid", {{"expected", "sides that are multiples of " + std::to_string(factor)},
-                                    {"got", shape_text(std::array{resized.height, resized.width})}});
-  const detail::NormalisedLevels levels = detail::normalised_levels(settings);
-  const auto write_patch = [&](Index top, Index left) {
-    for (Index c = 0; c < 3; ++c)
-      for (Index time = 0; time < settings.temporal_patch_size; ++time)
-        for (Index y = 0; y < p; ++y)
-          for (Index x = 0; x < p; ++x)
-            *rows++ = levels[static_cast<std::size_t>(c)][resized.at(top + y, left + x)[c]];
-  };
-  for (Index window_top = 0; window_top < resized.height; window_top += factor)
-    for (Index window_left = 0; window_left < resized.width; window_left += factor)
-      for (Index row = 0; row < m; ++row)
-        for (Index column = 0; column < m; ++column)
-          write_patch(window_top + row * p, window_left + column * p);
-}
-
-// What the vision encoder receives for one image.
+// What the vision encoder receives for one image: grid.patches() rows of settings.features() values.
 struct PatchedImage {
   Grid grid;
-  std::vector<float> rows;
+  std::vector<float, Unzeroed<float>> rows;
 };
 
-inline PatchedImage patchify(const Image& image, const ImageSettings& settings) {
-  const ImageSize size = smart_resize(image.height, image.width, settings.factor(), settings.budget);
-  PatchedImage patched{{1, size.height / settings.patch_size, size.width / settings.patch_size}, {}};
+// Which of the temporal_patch_size slices of its patches a frame fills.
+struct Slices {
+  Index first = 0, count = 1;
+};
+
+// Writes one frame into the patch rows of a grid that has (size.height / p) * (size.width / p) of them: resized, and in
+// fp32 (level - 255 mean) / (255 std) of each channel, as the reference computes it. Decoding, resizing and writing run at
+// once, on the threads of `queue`; their number changes no bit.
+inline void write_frame(ImageRows& frame, ImageSize size, Slices slices, const ImageSettings& settings,
+                        float* rows, Queue<Cpu>& queue) {
+  const Index factor = settings.factor();
+  if (size.height < 1 || size.width < 1 || size.height % factor != 0 || size.width % factor != 0)
+    throw ShapeError("image-grid", {{"expected", "sides that are multiples of " + std::to_string(factor)},
+                                    {"got", shape_text(std::array{size.height, size.width})}});
+  if (slices.first < 0 || slices.count < 1 || slices.first + slices.count > settings.temporal_patch_size)
+    throw ShapeError("image-slices",
+                     {{"expected", "slices of " + std::to_string(settings.temporal_patch_size)},
+                      {"got", shape_text(std::array{slices.first, slices.count})}});
+  detail::PatchTarget target{.height = size.height,
+                             .width = size.width,
+                             .patch = settings.patch_size,
+                             .merge = settings.merge_size,
+                             .slices = settings.temporal_patch_size,
+                             .first_slice = slices.first,
+                             .last_slice = slices.first + slices.count,
+                             .rows = rows};
+  for (std::size_t c = 0; c < 3; ++c) {
+    target.mean[c] = static_cast<float>(settings.mean[c]) * 255.0f;
+    target.deviation[c] = static_cast<float>(settings.std[c]) * 255.0f;
+  }
+  detail::patch_rows<>(frame, target, queue);
+}
+
+// Writes the patch rows of a still image, which fills every slice, to memory that the caller has made for its grid.
+inline void write_patches(ImageRows& image, const ImageSettings& settings, float* rows, Queue<Cpu>& queue) {
+  const ImageSize size = smart_resize(image.height(), image.width(), settings.factor(), settings.budget);
+  write_frame(image, size, {0, settings.temporal_patch_size}, settings, rows, queue);
+}
+
+inline PatchedImage patchify(ImageRows& image, const ImageSettings& settings, Queue<Cpu>& queue) {
+  PatchedImage patched{image_grid(image.height(), image.width(), settings), {}};
   patched.rows.resize(static_cast<std::size_t>(patched.grid.patches() * settings.features()));
-  write_patches(resize_bicubic(image, size.height, size.width), settings, patched.rows.data());
+  write_patches(image, settings, patched.rows.data(), queue);
   return patched;
+}
+// From an image in memory, on the calling thread.
+inline PatchedImage patchify(const Image& image, const ImageSettings& settings) {
+  check_image_size(image.height, image.width, "image to cut up");
+  Queue<Cpu> queue(1);
+  RowsOfImage rows(image);
+  return patchify(rows, settings, queue);
 }
 
 }  // namespace vlm

@@ -1,7 +1,6 @@
 // Sizes that fit the patch grid within a pixel budget, and bicubic resampling that is byte-equal to Pillow's:
-// Keys kernel with a = -0.5, widened when shrinking, weights as integers with 22 fractional bits, a
-// horizontal pass into 8 bits and then a vertical one, each rounded and clipped. Pillow 13 and later swap the
-// passes for some sizes; this is the order of all releases before it.
+// Keys kernel with a = -0.5, widened when shrinking, weights as integers with 22 fractional bits, one pass into 8 bits and
+// then the other, each rounded and clipped. A side that stays as it is has no pass.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +11,10 @@
 #include <vector>
 
 #include <vlm/core/error.hpp>
+#include <vlm/core/queue.hpp>
 #include <vlm/core/shape.hpp>
 #include <vlm/vision/image.hpp>
+#include <vlm/vision/pixel_pass.hpp>
 
 namespace vlm {
 
@@ -68,111 +69,18 @@ inline ImageSize smart_resize(Index height, Index width, Index factor, const Pix
   return nearest;
 }
 
-namespace detail {
-
-// For each position of one output axis: where its window of input positions begins,
-// and their integer weights.
-struct ResizeWeights {
-  static constexpr int fraction_bits = 22;
-
-  struct Window {
-    Index begin, count;
-    const std::int32_t* weights;
-  };
-
-  ResizeWeights(Index in_size, Index out_size)
-      : scale_(static_cast<double>(in_size) / static_cast<double>(out_size)),
-        stretch_(std::max(scale_, 1.0)),
-        capacity_(static_cast<Index>(std::ceil(2.0 * stretch_)) * 2 + 1),
-        weights_(static_cast<std::size_t>(out_size * capacity_)) {
-    std::vector<double> exact(static_cast<std::size_t>(capacity_));
-    for (Index i = 0; i < out_size; ++i) fill_window(i, in_size, exact);
-  }
-
-  Window window(Index i) const {
-    const auto at = static_cast<std::size_t>(i);
-    return {begins_[at], counts_[at], weights_.data() + i * capacity_};
-  }
-
- private:
-  static double cubic(double x) {
-    constexpr double a = -0.5;
-    x = std::abs(x);
-    if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
-    if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
-    return 0.0;
-  }
-
-  void fill_window(Index i, Index in_size, std::vector<double>& exact) {
-    const double center = (static_cast<double>(i) + 0.5) * scale_;
-    const double support = 2.0 * stretch_;
-    const Index begin = std::max(static_cast<Index>(center - support + 0.5), Index{0});
-    const Index end = std::min(static_cast<Index>(center + support + 0.5), in_size);
-    double sum = 0;
-    for (Index x = begin; x < end; ++x) {
-      const double weight = cubic((static_cast<double>(x) - center + 0.5) * (1.0 / stretch_));
-      exact[static_cast<std::size_t>(x - begin)] = weight;
-      sum += weight;
-    }
-    std::int32_t* weights = weights_.data() + i * capacity_;
-    for (Index k = 0; k < end - begin; ++k) {
-      const double weight = exact[static_cast<std::size_t>(k)] / sum * (1 << fraction_bits);
-      weights[k] = static_cast<std::int32_t>(weight < 0 ? weight - 0.5 : weight + 0.5);
-    }
-    begins_.push_back(begin);
-    counts_.push_back(end - begin);
-  }
-
-  double scale_, stretch_;
-  Index capacity_;
-  std::vector<std::int32_t> weights_;
-  std::vector<Index> begins_, counts_;
-};
-
-inline std::uint8_t round_and_clip(std::int32_t sum) {
-  return static_cast<std::uint8_t>(std::clamp(sum >> ResizeWeights::fraction_bits, 0, 255));
-}
-inline constexpr std::int32_t one_half = 1 << (ResizeWeights::fraction_bits - 1);
-
-inline Image resize_width(const Image& image, Index width) {
-  const ResizeWeights weights(image.width, width);
-  Image result(image.height, width);
-  for (Index y = 0; y < image.height; ++y)
-    for (Index x = 0; x < width; ++x) {
-      const ResizeWeights::Window window = weights.window(x);
-      const std::uint8_t* pixel = image.at(y, window.begin);
-      std::int32_t sums[3] = {one_half, one_half, one_half};
-      for (Index k = 0; k < window.count; ++k)
-        for (Index c = 0; c < 3; ++c) sums[c] += pixel[k * 3 + c] * window.weights[k];
-      for (Index c = 0; c < 3; ++c) result.at(y, x)[c] = round_and_clip(sums[c]);
-    }
-  return result;
-}
-
-inline Image resize_height(const Image& image, Index height) {
-  const ResizeWeights weights(image.height, height);
-  Image result(height, image.width);
-  std::vector<std::int32_t> sums(static_cast<std::size_t>(image.width * 3));
-  for (Index y = 0; y < height; ++y) {
-    const ResizeWeights::Window window = weights.window(y);
-    std::fill(sums.begin(), sums.end(), one_half);
-    for (Index k = 0; k < window.count; ++k) {
-      const std::uint8_t* row = image.at(window.begin + k, 0);
-      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += row[i] * window.weights[k];
-    }
-    std::transform(sums.begin(), sums.end(), result.at(y, 0), round_and_clip);
-  }
-  return result;
-}
-
-}  // namespace detail
-
-inline Image resize_bicubic(const Image& image, Index height, Index width) {
+// `image` with other sides. The result does not depend on the queue's threads and level.
+inline Image resize_bicubic(const Image& image, Index height, Index width, Queue<Cpu>& queue) {
   check_image_size(image.height, image.width, "image to resize");
   check_image_size(height, width, "resized image");
-  if (width == image.width) return height == image.height ? image : detail::resize_height(image, height);
-  const Image wide = detail::resize_width(image, width);
-  return height == image.height ? wide : detail::resize_height(wide, height);
+  Image resized(height, width);
+  RowsOfImage rows(image);
+  detail::resize_rows<>(rows, resized, queue);
+  return resized;
+}
+inline Image resize_bicubic(const Image& image, Index height, Index width) {
+  Queue<Cpu> queue(1);
+  return resize_bicubic(image, height, width, queue);
 }
 
 }  // namespace vlm

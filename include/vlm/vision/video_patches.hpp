@@ -10,6 +10,8 @@
 
 #include <vlm/core/queue.hpp>
 #include <vlm/core/shape.hpp>
+#include <vlm/core/unzeroed.hpp>
+#include <vlm/vision/image_rows.hpp>
 #include <vlm/vision/patches.hpp>
 #include <vlm/vision/resize.hpp>
 #include <vlm/vision/timestamps.hpp>
@@ -47,80 +49,36 @@ inline VideoPlan plan_video(const Video& video, const VideoSettings& settings) {
 struct PatchedVideo {
   Grid grid;
   std::vector<double> times;  // seconds of each temporal step
-  std::vector<float> rows;
+  std::vector<float, Unzeroed<float>> rows;
 
   // Visual tokens of one temporal step.
   Index step_tokens(Index merge_size) const { return grid.visual_tokens(merge_size) / grid.frames; }
 };
 
-namespace detail {
-
-// Writes a frame into one temporal slice of the gh * gw rows of its step.
-inline void write_frame(const Image& resized, const ImageSettings& settings, const NormalisedLevels& levels,
-                        Index slice, float* rows) {
-  const Index p = settings.patch_size, m = settings.merge_size, factor = settings.factor();
-  const Index plane = p * p, channel = settings.temporal_patch_size * plane;
-  float* row = rows + slice * plane;
-  const auto write_patch = [&](Index top, Index left) {
-    for (Index y = 0; y < p; ++y) {
-      const std::uint8_t* pixel = resized.at(top + y, left);
-      float* values = row + y * p;
-      for (Index x = 0; x < p; ++x, pixel += 3) {
-        values[x] = levels[0][pixel[0]];
-        values[channel + x] = levels[1][pixel[1]];
-        values[2 * channel + x] = levels[2][pixel[2]];
-      }
-    }
-    row += settings.features();
-  };
-  for (Index window_top = 0; window_top < resized.height; window_top += factor)
-    for (Index window_left = 0; window_left < resized.width; window_left += factor)
-      for (Index i = 0; i < m; ++i)
-        for (Index j = 0; j < m; ++j) write_patch(window_top + i * p, window_left + j * p);
-}
-
-}  // namespace detail
-
-// Frames are pulled in order by the calling thread, and resized and written by the queue's. No more of them are held
-// than the queue has threads. The rows are the same for any number of threads.
+// Frames are pulled in order, each once, and written before the next is. The rows are the same for any number of threads.
 inline PatchedVideo patchify(const Video& video, const VideoSettings& settings, Queue<Cpu>& queue) {
   VideoPlan plan = plan_video(video, settings);
   PatchedVideo patched{plan.grid, std::move(plan.times), {}};
   const ImageSettings& patches = settings.patches;
-  const detail::NormalisedLevels levels = detail::normalised_levels(patches);
-  const auto step_values = static_cast<std::size_t>(plan.grid.height * plan.grid.width * patches.features());
-  patched.rows.resize(static_cast<std::size_t>(plan.grid.frames) * step_values);
+  const Index step_values = plan.grid.height * plan.grid.width * patches.features();
+  patched.rows.resize(static_cast<std::size_t>(plan.grid.frames * step_values));
 
-  const auto places = static_cast<std::size_t>(plan.grid.frames * patches.temporal_patch_size);
+  const Index steps = patches.temporal_patch_size, places = plan.grid.frames * steps;
   // The frame that fills each temporal place: the sampled ones, then the last again.
-  const auto frame_at = [&](std::size_t place) {
-    return plan.frames[std::min(place, plan.frames.size() - 1)];
+  const auto frame_at = [&plan](Index place) {
+    return plan.frames[std::min(static_cast<std::size_t>(place), plan.frames.size() - 1)];
   };
-  struct Held {
-    Image storage;
-    const Image* image = nullptr;
-    std::size_t first = 0, end = 0;  // the places that it fills
-  };
-  std::vector<Held> held(static_cast<std::size_t>(queue.threads()));
-  for (std::size_t place = 0; place < places;) {
-    std::size_t count = 0;
-    for (; count < held.size() && place < places; ++count) {
-      Held& next = held[count];
-      next.first = place;
-      while (place < places && frame_at(place) == frame_at(next.first)) ++place;
-      next.end = place;
-      next.image = &video.frame(frame_at(next.first), next.storage);
+  Image storage;
+  for (Index place = 0; place < places;) {
+    const Index index = frame_at(place);
+    const Image& frame = video.frame(index, storage);
+    while (place < places && frame_at(place) == index) {
+      const Index step = place / steps, first = place % steps;
+      while (place < places && place / steps == step && frame_at(place) == index) ++place;
+      RowsOfImage rows(frame);
+      write_frame(rows, plan.size, {first, place - step * steps - first}, patches,
+                  patched.rows.data() + step * step_values, queue);
     }
-    queue.parallel(static_cast<Index>(count), [&](Index task, int) {
-      const Held& one = held[static_cast<std::size_t>(task)];
-      const Image resized = resize_bicubic(*one.image, plan.size.height, plan.size.width);
-      for (std::size_t at = one.first; at < one.end; ++at) {
-        const auto step = static_cast<Index>(at);
-        detail::write_frame(
-            resized, patches, levels, step % patches.temporal_patch_size,
-            patched.rows.data() + static_cast<std::size_t>(step / patches.temporal_patch_size) * step_values);
-      }
-    });
   }
   return patched;
 }

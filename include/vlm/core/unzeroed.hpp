@@ -1,0 +1,49 @@
+// Memory that is written in full before it is read: vectors of it are not zeroed first.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <limits>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace vlm {
+
+// An allocator for std::vector of plain values: `resize(n)` leaves new elements indeterminate. Aligned to a cache line;
+// large blocks ask for huge pages.
+template <class T>
+struct Unzeroed {
+  static_assert(std::is_trivial_v<T>, "only values that need no construction may be left unwritten");
+  using value_type = T;
+
+  Unzeroed() = default;
+  template <class U>
+  Unzeroed(const Unzeroed<U>&) {}
+
+  T* allocate(std::size_t count) {
+    constexpr std::size_t line = 64, huge_page = std::size_t{2} << 20;
+    if (count > (std::numeric_limits<std::size_t>::max() - huge_page) / sizeof(T)) throw std::bad_alloc();
+    const std::size_t unit = count * sizeof(T) >= huge_page ? huge_page : line;
+    const std::size_t bytes = (count * sizeof(T) + unit - 1) / unit * unit;
+    void* memory = std::aligned_alloc(unit, bytes);
+    if (!memory) throw std::bad_alloc();
+#if defined(MADV_HUGEPAGE)
+    if (unit == huge_page) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: refusal changes nothing
+#endif
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, std::size_t) { std::free(memory); }
+
+  template <class U>
+  void construct(U*) {}
+  template <class U, class... Arguments>
+  void construct(U* element, Arguments&&... arguments) {
+    ::new (static_cast<void*>(element)) U(std::forward<Arguments>(arguments)...);
+  }
+  friend bool operator==(const Unzeroed&, const Unzeroed&) { return true; }
+};
+
+}  // namespace vlm

@@ -1,0 +1,46 @@
+// The decoders that a program has. PPM, PGM and BMP are always there; a translation unit that is compiled with
+// VLM_HAS_IMAGE=1 brings those of JPEG, PNG, WebP and GIF, for the whole program.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <vlm/core/error.hpp>
+#include <vlm/vision/image_header.hpp>
+#include <vlm/vision/image_rows.hpp>
+
+namespace vlm {
+
+// Opens an image whose header was read: its rows as they are stored. The bytes are borrowed.
+using ImageOpener = std::unique_ptr<ImageRows> (*)(std::string_view bytes, const ImageHeader& header,
+                                                   std::string_view name);
+
+namespace detail {
+
+inline std::array<std::atomic<ImageOpener>, image_formats> image_openers{};
+
+}  // namespace detail
+
+// Makes `open` the decoder of a format, before or while images are read; true, for use as an initialiser.
+inline bool register_image_codec(ImageFormat format, ImageOpener open) {
+  detail::image_openers[static_cast<std::size_t>(format)].store(open);
+  return true;
+}
+inline ImageOpener image_codec(ImageFormat format) {
+  return detail::image_openers[static_cast<std::size_t>(format)].load();
+}
+
+// DataError [image-format] where this program does not decode the format.
+inline ImageOpener required_image_codec(ImageFormat format, std::string_view bytes, std::string_view name) {
+  if (const ImageOpener open = image_codec(format)) return open;
+  throw DataError("image-format", {{"image", std::string(name)},
+                                   {"expected", "PPM, PGM or BMP, or FILE#INDEX of an IDX file"},
+                                   {"got", format_name(bytes)},
+                                   {"try", "build with vlm::image, or convert the image"}});
+}
+
+}  // namespace vlm
