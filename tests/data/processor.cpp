@@ -18,6 +18,7 @@ using vlm::tests::image_item;
 using vlm::tests::line_of;
 using vlm::tests::message_of;
 using vlm::tests::text_item;
+using vlm::tests::video_item;
 
 namespace {
 
@@ -174,6 +175,63 @@ BOOST_AUTO_TEST_CASE(parts_of_different_models_are_refused) {
              "vlm::ConfigError [processor-image]\n  field     patch_size of preprocessor_config.json\n"
              "  expected  4, as in vision_config of config.json\n  got       16\n"
              "  try       take config.json and preprocessor_config.json from one place");
+}
+
+BOOST_AUTO_TEST_CASE(placeholders_widen_to_the_times_and_tokens_of_their_videos) {
+  // A program may bring an opener of its own; these clips are black, as long as their names.
+  vlm::register_video_opener([](const std::string& path, const vlm::VideoFileOptions&) {
+    const auto frames = static_cast<vlm::Index>(path.size() - path.rfind('/') - 1);
+    return vlm::Video(frames, {16, 24}, vlm::FrameClock::rate(2),
+                      [](vlm::Index) { return vlm::Image(16, 24); });
+  });
+  const Folder folder;
+  vlm::tests::write_picture(folder, "small.ppm", 8, 8);
+  const auto text_of = [&](const Processor& processor, const Sample& sample) {
+    return processor.tokenizer().decode(sample.tokens);
+  };
+  const Conversation conversation = first_of(folder, line_of({video_item("five5"), text_item("What is it?"),
+                                                              image_item("small.ppm"), video_item("four")},
+                                                             "A cat."));
+  vlm::VideoSettings settings = vlm::VideoSettings::for_images(vlm::tests::tiny_images());
+  settings.patches.budget = {64, 65536};
+  const auto made = [&settings] {
+    vlm::Tokenizer tokenizer = vlm::tests::tiny_tokenizer();
+    vlm::ModelConfig config = vlm::ModelConfig::parse(vlm::tests::tiny_config_text(tokenizer), "config.json");
+    return Processor(std::move(tokenizer), vlm::tests::tiny_images(), std::move(config), settings);
+  };
+  const Processor processor = made();
+  const Sample sample = processor.training_sample(conversation);
+  const auto step = [](const std::string& time) {
+    return "<" + time + "><|vision_start|>" + repeated("<|video_pad|>", 6) + "<|vision_end|>";
+  };
+  const auto rest = [](const std::string& first, const std::string& second) {
+    return "<|im_start|>user\n" + first + "What is it?<|vision_start|><|image_pad|><|vision_end|>" + second +
+           "<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n";
+  };
+  BOOST_TEST(text_of(processor, sample) ==
+             rest(step("0.2 seconds") + step("1.2 seconds") + step("2.0 seconds"),
+                  step("0.2 seconds") + step("1.2 seconds")));
+  BOOST_TEST((sample.videos == std::vector<vlm::Grid>{{3, 4, 6}, {2, 4, 6}}));
+  BOOST_TEST(sample.images.size() == 1u);
+  vlm::Batch batch;
+  batch.append(sample, processor.config());
+  BOOST_TEST(batch.patch_count() == 4 + 5 * 24);
+
+  settings.time_form = vlm::TimeForm::Clock;
+  const Processor clocks = made();
+  BOOST_TEST(text_of(clocks, clocks.training_sample(conversation)) ==
+             rest(step("00:00:00.2") + step("00:00:01.2") + step("00:00:02.0"),
+                  step("00:00:00.2") + step("00:00:01.2")));
+
+  const Conversation short_clip = first_of(folder, line_of({video_item("1")}, "A cat."));
+  BOOST_TEST(
+      message_of([&] { processor.prompt(short_clip); }) ==
+      "vlm::DataError [data-line]\n  file      " + folder / "a.jsonl" +
+          "\n  line      1\n  field     messages[0].content[0]\n  expected  2 to 131070 sampled frames\n"
+          "  got       " +
+          folder / "1" + ": 1\n  try       hand a single frame over as an image");
+  vlm::register_video_opener(nullptr);
+  BOOST_TEST(message_of([&] { processor.prompt(short_clip); }).find("link vlm::video") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

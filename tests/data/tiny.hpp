@@ -93,6 +93,7 @@ inline Processor tiny_processor() {
 
 inline Json text_item(std::string_view text) { return Json::object({{"type", "text"}, {"text", text}}); }
 inline Json image_item(std::string_view path) { return Json::object({{"type", "image"}, {"image", path}}); }
+inline Json video_item(std::string_view path) { return Json::object({{"type", "video"}, {"video", path}}); }
 
 // A line of a conversation file, with its line break.
 inline std::string line_of(std::vector<Json> question, std::string_view answer) {

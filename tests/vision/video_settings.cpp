@@ -8,6 +8,8 @@
 #include <vlm/io/json.hpp>
 #include <vlm/vision/video_settings.hpp>
 
+#include "temporary_folder.hpp"
+
 namespace {
 
 constexpr const char* released =
@@ -113,6 +115,22 @@ BOOST_AUTO_TEST_CASE(settings_are_read_back) {
     settings.sampling = {rule, 3, 30};
     BOOST_TEST((read(vlm::write_json(settings.to_json(), 2)) == settings));
   }
+}
+
+BOOST_AUTO_TEST_CASE(settings_of_a_folder) {
+  const TemporaryFolder folder;
+  vlm::ImageSettings images;
+  images.patch_size = 4;
+  vlm::VideoSettings expected;
+  expected.patches.patch_size = 4;
+  BOOST_TEST((vlm::VideoSettings::load(folder.path, images) == expected));
+  const std::string slow = with(released, R"("fps": 1)");
+  vlm::write_file_atomically(folder.path + "/processor_config.json", R"({"image_processor": {}})");
+  BOOST_TEST((vlm::VideoSettings::load(folder.path, images) == expected));
+  vlm::write_file_atomically(folder.path + "/processor_config.json", R"({"video_processor": )" + slow + "}");
+  BOOST_TEST((vlm::VideoSettings::load(folder.path, images) == read(slow)));
+  vlm::write_file_atomically(folder.path + "/video_preprocessor_config.json", released);
+  BOOST_TEST((vlm::VideoSettings::load(folder.path, images) == vlm::VideoSettings{}));
 }
 
 BOOST_AUTO_TEST_CASE(wrong_settings) {

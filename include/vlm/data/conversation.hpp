@@ -90,14 +90,18 @@ class ConversationReader {
     return result;
   }
 
-  ContentItem item(const Json& part, bool images_allowed) const {
+  ContentItem item(const Json& part, bool pictures_allowed) const {
     const std::string& type = string(part, "type");
     if (type == "text") return ContentItem::from_text(string(part, "text"));
-    if (type != "image") fail(part.at("type").path(), "\"text\" or \"image\"", "\"" + type + "\"");
-    if (!images_allowed) fail(part.path(), "images in user messages only", "an image");
-    const std::string& reference = string(part, "image");
-    if (reference.empty()) fail(part.at("image").path(), "the path of an image", "an empty string");
-    return ContentItem::image(reference_from(reference));
+    const bool is_video = type == "video";
+    if (type != "image" && !is_video)
+      fail(part.at("type").path(), "\"text\", \"image\" or \"video\"", "\"" + type + "\"");
+    const std::string kind = is_video ? "a video" : "an image";
+    if (!pictures_allowed) fail(part.path(), "images and videos in user messages only", kind);
+    const std::string& reference = string(part, type);
+    if (reference.empty()) fail(part.at(type).path(), "the path of " + kind, "an empty string");
+    return is_video ? ContentItem::video(reference_from(reference))
+                    : ContentItem::image(reference_from(reference));
   }
 
   // Relative paths start at the folder of the conversation file.

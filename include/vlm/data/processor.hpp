@@ -1,5 +1,5 @@
-// A conversation becomes a Sample: the chat template's text as tokens, each image placeholder widened to the
-// visual tokens of its image, and the patch rows of the images.
+// A conversation becomes a Sample: the chat template's text as tokens, each placeholder widened to the visual tokens of its
+// image, or to the times and visual tokens of its video, and the patch rows of images and videos.
 #pragma once
 
 #include <algorithm>
@@ -21,6 +21,10 @@
 #include <vlm/text/chat_template.hpp>
 #include <vlm/text/tokenizer.hpp>
 #include <vlm/vision/patches.hpp>
+#include <vlm/vision/timestamps.hpp>
+#include <vlm/vision/video_file.hpp>
+#include <vlm/vision/video_patches.hpp>
+#include <vlm/vision/video_settings.hpp>
 
 namespace vlm {
 
@@ -44,13 +48,14 @@ inline void check_token(const Tokenizer& tokenizer, std::string_view text, std::
        {"try", "take config.json and tokenizer.json from one place"}});
 }
 
-inline void check_size(std::string_view field, Index expected, Index got) {
+inline void check_size(std::string_view field, Index expected, Index got,
+                       std::string_view file = "preprocessor_config.json") {
   if (expected == got) return;
   throw ConfigError("processor-image",
-                    {{"field", std::string(field) + " of preprocessor_config.json"},
+                    {{"field", std::string(field) + " of " + std::string(file)},
                      {"expected", std::to_string(expected) + ", as in vision_config of config.json"},
                      {"got", std::to_string(got)},
-                     {"try", "take config.json and preprocessor_config.json from one place"}});
+                     {"try", "take config.json and " + std::string(file) + " from one place"}});
 }
 
 }  // namespace detail
@@ -58,24 +63,29 @@ inline void check_size(std::string_view field, Index expected, Index got) {
 // Many threads may use one object.
 class Processor {
  public:
-  // ConfigError where the three do not belong together.
+  // ConfigError where they do not belong together.
   Processor(Tokenizer tokenizer, const ImageSettings& images, ModelConfig config)
+      : Processor(std::move(tokenizer), images, std::move(config), VideoSettings::for_images(images)) {}
+  Processor(Tokenizer tokenizer, const ImageSettings& images, ModelConfig config, const VideoSettings& videos)
       : tokenizer_(std::move(tokenizer)),
         image_settings_(images),
+        video_settings_(videos),
         config_(std::move(config)),
         files_(std::make_unique<ImageFiles>()) {
     check();
   }
 
-  // From tokenizer.json, preprocessor_config.json and config.json of a model's folder.
+  // From tokenizer.json, preprocessor_config.json, config.json and VideoSettings::load of a model's folder.
   static Processor load(const std::string& folder) {
-    const std::string images = folder + "/preprocessor_config.json";
-    return Processor(Tokenizer::load(folder), ImageSettings::from_json(parse_json(read_file(images), images)),
-                     ModelConfig::load(folder));
+    const std::string file = folder + "/preprocessor_config.json";
+    const ImageSettings images = ImageSettings::from_json(parse_json(read_file(file), file));
+    return Processor(Tokenizer::load(folder), images, ModelConfig::load(folder),
+                     VideoSettings::load(folder, images));
   }
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
   const ImageSettings& image_settings() const { return image_settings_; }
+  const VideoSettings& video_settings() const { return video_settings_; }
   const ModelConfig& config() const { return config_; }
 
   // The whole conversation; supervised are the assistant's texts and the <|im_end|> after each.
@@ -114,67 +124,100 @@ class Processor {
     detail::check_size("temporal_patch_size", config_.vision.temporal_patch_size,
                        image_settings_.temporal_patch_size);
     detail::check_size("merge_size", config_.vision.merge_size, image_settings_.merge_size);
+    const char* videos = "video_preprocessor_config.json";
+    detail::check_size("patch_size", config_.vision.patch_size, video_settings_.patches.patch_size, videos);
+    detail::check_size("temporal_patch_size", config_.vision.temporal_patch_size,
+                       video_settings_.patches.temporal_patch_size, videos);
+    detail::check_size("merge_size", config_.vision.merge_size, video_settings_.patches.merge_size, videos);
     detail::check_size("channels (always RGB)", config_.vision.channels, 3);
   }
 
   // The first `count` messages.
   Sample make_sample(const Conversation& conversation, std::size_t count, bool open_answer) const {
     Sample sample;
+    std::vector<std::string> clips;  // the text of each video
     for (std::size_t m = 0; m < count; ++m)
       for (std::size_t i = 0; i < conversation.messages[m].content.size(); ++i)
-        take_item(conversation, m, i, sample);
+        take_item(conversation, m, i, sample, clips);
     const std::span messages(conversation.messages.data(), count);
-    std::size_t image = 0;
+    std::size_t image = 0, video = 0;
     for (const RenderedPiece& piece : render_instruct_pieces(messages, open_answer))
-      for (const std::int32_t token : tokenizer_.encode(piece.text)) {
+      for (const std::int32_t token :
+           tokenizer_.encode(with_clips(conversation.place, piece.text, clips, video))) {
         const bool visual = token == config_.image_token;
-        // Control tokens are refused item by item; items side by side could spell one too.
-        if (token == config_.video_token || (visual && image == sample.images.size()))
-          detail::throw_data_line(conversation.place, "messages", "text that spells no control token",
-                                  "one across two items");
+        if (visual && image == sample.images.size()) throw_control_token(conversation.place);
         const Index copies =
             visual ? sample.images[image++].visual_tokens(image_settings_.merge_size) : Index{1};
         sample.tokens.insert(sample.tokens.end(), static_cast<std::size_t>(copies), token);
         sample.supervised.insert(sample.supervised.end(), static_cast<std::size_t>(copies),
                                  static_cast<std::uint8_t>(piece.supervised));
       }
-    if (image != sample.images.size())
-      detail::throw_data_line(
-          conversation.place, "messages", "images in user messages only",
-          std::to_string(sample.images.size()) + " images, " + std::to_string(image) + " in the text");
+    const auto check_all_shown = [&](const char* kind, std::size_t all, std::size_t shown) {
+      if (shown != all)
+        detail::throw_data_line(
+            conversation.place, "messages", std::string(kind) + " in user messages only",
+            std::to_string(all) + " " + kind + ", " + std::to_string(shown) + " in the text");
+    };
+    check_all_shown("images", sample.images.size(), image);
+    check_all_shown("videos", clips.size(), video);
     return sample;
   }
 
-  // Checks a text, or reads an image.
-  void take_item(const Conversation& conversation, std::size_t message, std::size_t index,
-                 Sample& sample) const {
+  // Control tokens are refused item by item; items side by side could spell one too.
+  [[noreturn]] static void throw_control_token(const DataPlace& place) {
+    detail::throw_data_line(place, "messages", "text that spells no control token", "one across two items");
+  }
+
+  // A rendered text with the clips from `next` on in place of its placeholders.
+  static std::string with_clips(const DataPlace& place, const std::string& text,
+                                std::span<const std::string> clips, std::size_t& next) {
+    std::size_t count = 0;
+    for (std::size_t at = text.find("<|video_pad|>"); at != text.npos;
+         at = text.find("<|video_pad|>", at + 1))
+      ++count;
+    if (count > clips.size() - next) throw_control_token(place);
+    const std::span these = clips.subspan(next, count);
+    next += count;
+    return place_video_texts(text, these);
+  }
+
+  // Checks a text, or reads an image or a video.
+  void take_item(const Conversation& conversation, std::size_t message, std::size_t index, Sample& sample,
+                 std::vector<std::string>& clips) const {
     const ContentItem& item = conversation.messages[message].content[index];
     const std::string field =
         "messages[" + std::to_string(message) + "].content[" + std::to_string(index) + "]";
-    if (item.kind == ContentItem::Kind::Image) return take_image(conversation.place, field, item, sample);
-    if (item.kind == ContentItem::Kind::Video)
-      detail::throw_data_line(conversation.place, field, "text or an image", "a video");
+    try {
+      if (item.kind == ContentItem::Kind::Image) return take_image(item, sample);
+      if (item.kind == ContentItem::Kind::Video) return take_video(item, sample, clips);
+    } catch (const Error& error) {
+      detail::throw_data_line(conversation.place, field, detail::field_of(error, "expected"),
+                              item.reference + ": " + detail::field_of(error, "got"),
+                              detail::field_of(error, "try"));
+    }
     for (const std::string_view token : detail::control_tokens)
       if (item.text.find(token) != std::string::npos)
         detail::throw_data_line(conversation.place, field, "text that spells no control token",
                                 std::string(token));
   }
 
-  void take_image(const DataPlace& place, const std::string& field, const ContentItem& item,
-                  Sample& sample) const {
-    try {
-      const PatchedImage image = files_->patches(item.reference, image_settings_);
-      sample.images.push_back(image.grid);
-      sample.image_patches.insert(sample.image_patches.end(), image.rows.begin(), image.rows.end());
-    } catch (const Error& error) {
-      detail::throw_data_line(place, field, detail::field_of(error, "expected"),
-                              item.reference + ": " + detail::field_of(error, "got"),
-                              detail::field_of(error, "try"));
-    }
+  void take_image(const ContentItem& item, Sample& sample) const {
+    const PatchedImage image = files_->patches(item.reference, image_settings_);
+    sample.images.push_back(image.grid);
+    sample.image_patches.insert(sample.image_patches.end(), image.rows.begin(), image.rows.end());
+  }
+
+  void take_video(const ContentItem& item, Sample& sample, std::vector<std::string>& clips) const {
+    const PatchedVideo video = patchify(open_video(item.reference, {.decoding_threads = 1}), video_settings_);
+    sample.videos.push_back(video.grid);
+    sample.video_patches.insert(sample.video_patches.end(), video.rows.begin(), video.rows.end());
+    clips.push_back(video_text(video.times, video.step_tokens(video_settings_.patches.merge_size),
+                               video_settings_.time_form));
   }
 
   Tokenizer tokenizer_;
   ImageSettings image_settings_;
+  VideoSettings video_settings_;
   ModelConfig config_;
   std::unique_ptr<ImageFiles> files_;
 };

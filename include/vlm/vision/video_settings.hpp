@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include <vlm/core/error.hpp>
 #include <vlm/core/shape.hpp>
+#include <vlm/io/file.hpp>
 #include <vlm/io/json.hpp>
+#include <vlm/vision/frame_clock.hpp>
 #include <vlm/vision/frame_sampling.hpp>
 #include <vlm/vision/patches.hpp>
 
@@ -23,7 +26,19 @@ struct VideoSettings {
   // most max_video_tokens visual tokens' worth of pixels, and its even share of the budget.
   bool cap_pixels_per_frame = false;
   Index max_video_tokens = 768;
+  TimeForm time_form = TimeForm::Seconds;  // of times in the text; no file says it
 
+  // The released models' with the patches of these images.
+  static VideoSettings for_images(const ImageSettings& images) {
+    VideoSettings settings;
+    const PixelBudget budget = settings.patches.budget;
+    settings.patches = images;
+    settings.patches.budget = budget;
+    return settings;
+  }
+  // From video_preprocessor_config.json of a model's folder, or processor_config.json where that has a video_processor;
+  // where neither is there, for_images.
+  static VideoSettings load(const std::string& folder, const ImageSettings& images);
   static VideoSettings from_json(const Json& video_preprocessor_config);
   Json to_json() const;
   friend bool operator==(const VideoSettings&, const VideoSettings&) = default;
@@ -108,6 +123,16 @@ inline Json VideoSettings::to_json() const {
   config.set("cap_pixels_per_frame", cap_pixels_per_frame);
   config.set("max_video_tokens", max_video_tokens);
   return config;
+}
+
+inline VideoSettings VideoSettings::load(const std::string& folder, const ImageSettings& images) {
+  for (const char* name : {"/video_preprocessor_config.json", "/processor_config.json"}) {
+    const std::string path = folder + name;
+    if (!file_exists(path)) continue;
+    const Json config = parse_json(read_file(path), path);
+    if (name[1] == 'v' || config.find("video_processor")) return from_json(config);
+  }
+  return for_images(images);
 }
 
 // The size of each of `frames` sampled frames: the multiples of the factor nearest to the sides (halves to even),
