@@ -11,7 +11,15 @@ static_assert(std::string_view(PACKAGE_VERSION) == VLM_VERSION,
               "the package and its headers are of one version");
 #endif
 
+// What a file that is not there is called, with the component vlm::video and without.
+static const char* missing_video = VLM_HAS_VIDEO ? "video-file" : "video-support";
+
 int main() {
+  try {
+    vlm::open_video("missing.mp4");
+  } catch (const vlm::FileError& error) {
+    if (error.id() != missing_video) return 2;
+  }
   try {
     vlm::parse_json("{", "settings.json");
   } catch (const vlm::FileError& error) {

@@ -15,11 +15,11 @@ namespace vlm {
 namespace cpu::attention {
 
 // Where the rows of one sequence stand.
-struct Span {
+struct SequenceRows {
   Index query = 0, queries = 0, key = 0, keys = 0;
 };
-inline Span span_of(const AttentionLayout<Cpu>& layout, Index sequence) {
-  Span span;
+inline SequenceRows rows_of_sequence(const AttentionLayout<Cpu>& layout, Index sequence) {
+  SequenceRows span;
   span.query = layout.query_offsets(sequence);
   span.queries = layout.query_offsets(sequence + 1) - span.query;
   span.key = layout.key_begin ? layout.key_begin(sequence) : span.query;
@@ -33,7 +33,7 @@ inline void count_parts(const AttentionLayout<Cpu>& layout, Index heads, Index s
   const Index sequences = layout.query_offsets.rows() - 1;
   parts[0] = 0;
   for (Index s = 0; s < sequences; ++s)
-    parts[s + 1] = parts[s] + (span_of(layout, s).queries * heads + size - 1) / size;
+    parts[s + 1] = parts[s] + (rows_of_sequence(layout, s).queries * heads + size - 1) / size;
 }
 inline Index sequence_of(const Index* parts, Index sequences, Index part) {
   return std::upper_bound(parts, parts + sequences + 1, part) - parts - 1;
@@ -73,7 +73,7 @@ void compute(Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op, Scratch scra
     // The last parts first: they see the most keys.
     const Index task = tasks - 1 - index, part = task / layout.kv_heads, kv_head = task % layout.kv_heads;
     const Index s = sequence_of(parts, sequences, part);
-    const Span span = span_of(layout, s);
+    const SequenceRows span = rows_of_sequence(layout, s);
     const Index rows = span.queries * group, some = parts[s + 1] - parts[s];
     // Parts of a sequence are about equal, in whole tiles.
     const Index size = ((rows + some - 1) / some + few_rows - 1) / few_rows * few_rows;
@@ -140,7 +140,7 @@ void compute(Queue<Cpu>& queue, const AttentionBackward<Cpu, T>& op, Scratch scr
     queue.parallel(parts[sequences] * layout.kv_heads, [&](Index task, int worker) {
       const Index part = task / layout.kv_heads, kv_head = task % layout.kv_heads;
       const Index s = sequence_of(parts, sequences, part);
-      const Span span = span_of(layout, s);
+      const SequenceRows span = rows_of_sequence(layout, s);
       const Index chunks = parts[s + 1] - parts[s], chunk = part - parts[s];
       if (round >= chunks || (layout.causal && chunk + round >= chunks)) return;
       const Index first_key = chunk * size, first_query = (chunk + round) % chunks * size;
