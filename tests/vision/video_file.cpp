@@ -146,7 +146,7 @@ BOOST_AUTO_TEST_CASE(damaged_files) {
   int refused = 0, tried = 0;
   for (const char* name : {"long.mp4", "long.avi", "variable.mkv", "testsrc2.mkv"}) {
     const std::string whole = vlm::read_file(clips::folder + name);
-    for (const std::size_t share : {1, 3, 5, 7, 9}) {
+    for (const std::size_t share : {1u, 3u, 5u, 7u, 9u}) {
       const std::string path = folder.path + "/cut-" + std::to_string(share) + "-" + name;
       vlm::write_file_atomically(path, whole.substr(0, whole.size() * share / 10));
       refused += message_of(path) != "no error";

@@ -32,8 +32,8 @@ inline Grounding parse_grounding(std::string_view answer, ImageSize source);
 
 namespace detail {
 
-inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
-inline bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+inline bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
+inline bool is_ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // A time at the front of `text`, which is cut off: digits with a fraction, or two or three of them and colons.
 struct WrittenTime {
@@ -44,7 +44,7 @@ inline std::optional<WrittenTime> take_time(std::string_view& text) {
   WrittenTime time;
   std::string_view rest = text;
   for (int part = 0;; ++part) {
-    if (rest.empty() || !is_digit(rest[0])) return std::nullopt;
+    if (rest.empty() || !is_ascii_digit(rest[0])) return std::nullopt;
     double value = 0;
     const auto [end, error] =
         std::from_chars(rest.data(), rest.data() + rest.size(), value, std::chars_format::fixed);
@@ -52,7 +52,7 @@ inline std::optional<WrittenTime> take_time(std::string_view& text) {
     const std::string_view digits = rest.substr(0, static_cast<std::size_t>(end - rest.data()));
     rest.remove_prefix(digits.size());
     time.seconds = time.seconds * 60 + value;
-    const bool more = rest.size() > 1 && rest[0] == ':' && is_digit(rest[1]);
+    const bool more = rest.size() > 1 && rest[0] == ':' && is_ascii_digit(rest[1]);
     if (!more) break;
     if (part == 2 || digits.find('.') != digits.npos) return std::nullopt;
     time.clock = true;
@@ -61,7 +61,7 @@ inline std::optional<WrittenTime> take_time(std::string_view& text) {
   std::string_view word = rest;
   if (word.starts_with(' ')) word.remove_prefix(1);
   for (const std::string_view unit : {"seconds", "second", "secs", "sec", "s"})
-    if (word.starts_with(unit) && (word.size() == unit.size() || !is_letter(word[unit.size()]))) {
+    if (word.starts_with(unit) && (word.size() == unit.size() || !is_ascii_letter(word[unit.size()]))) {
       time.unit = true;
       rest = word.substr(unit.size());
       break;
@@ -229,7 +229,7 @@ class GroundingReader {
   // "3.0 to 12.4 seconds", "00:03 - 00:12": two times with a word or dash between, clocks or with a unit.
   void read_words() {
     for (std::size_t at = 0; at < answer_.size();) {
-      const bool begins = is_digit(answer_[at]) && (at == 0 || !continues_number(answer_[at - 1]));
+      const bool begins = is_ascii_digit(answer_[at]) && (at == 0 || !continues_number(answer_[at - 1]));
       std::string_view rest = answer_.substr(at);
       std::optional<WrittenTime> start, end;
       if (begins) start = take_time(rest);
@@ -243,7 +243,7 @@ class GroundingReader {
     }
   }
   static bool continues_number(char c) {
-    return is_digit(c) || is_letter(c) || c == '.' || c == ':' || c == '-';
+    return is_ascii_digit(c) || is_ascii_letter(c) || c == '.' || c == ':' || c == '-';
   }
   static bool take_separator(std::string_view& text) {
     const auto skip_spaces = [&text] {

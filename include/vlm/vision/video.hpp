@@ -39,7 +39,7 @@ class Video {
   static Video from_frames(Frames&& frames, FrameClock clock) {
     auto images = std::make_shared<std::vector<Image>>();
     if constexpr (std::is_same_v<Frames, std::vector<Image>>) {
-      *images = std::move(frames);
+      *images = std::forward<Frames>(frames);
     } else {
       for (auto&& frame : frames) images->emplace_back(std::forward<decltype(frame)>(frame));
     }

@@ -36,8 +36,9 @@ inline VideoPlan plan_video(Index frames, ImageSize size, const FrameClock& cloc
   plan.size = smart_resize(count, size.height, size.width, settings);
   const Index p = settings.patches.patch_size, steps = settings.patches.temporal_patch_size;
   plan.grid = {(count + steps - 1) / steps, plan.size.height / p, plan.size.width / p};
-  std::vector<double> times;
-  for (const Index frame : plan.frames) times.push_back(clock.time(frame));
+  std::vector<double> times(plan.frames.size());
+  std::transform(plan.frames.begin(), plan.frames.end(), times.begin(),
+                 [&clock](Index frame) { return clock.time(frame); });
   plan.times = step_times(times, steps);
   return plan;
 }
