@@ -67,11 +67,9 @@ class Processor {
     check();
   }
 
-  // From tokenizer.json, preprocessor_config.json and config.json of a model's folder.
+  // From the files of a model's folder: tokenizer, config.json, and ImageSettings::load.
   static Processor load(const std::string& folder) {
-    const std::string images = folder + "/preprocessor_config.json";
-    return Processor(Tokenizer::load(folder), ImageSettings::from_json(parse_json(read_file(images), images)),
-                     ModelConfig::load(folder));
+    return Processor(Tokenizer::load(folder), ImageSettings::load(folder), ModelConfig::load(folder));
   }
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
