@@ -15,6 +15,7 @@
 #include <vlm/vision/image.hpp>
 #include <vlm/vision/image_bytes.hpp>
 #include <vlm/vision/image_codecs.hpp>
+#include <vlm/vision/image_cost.hpp>
 #include <vlm/vision/image_header.hpp>
 #include <vlm/vision/image_rows.hpp>
 #include <vlm/vision/jpeg.hpp>

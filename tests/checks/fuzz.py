@@ -36,7 +36,16 @@ WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "
          "bbox_2d", "point_2d", "label", "start", "end", "times", "timestamps", "seconds", " to ", "</think>", "00:03"]
 
 
+# What a target with the line "// needs: image" is compiled with.
+IMAGE = ["-DVLM_HAS_IMAGE=1", "-ljpeg", "-lpng", "-lwebpdemux", "-lwebp", "-lgif"]
+IMAGE_ENDINGS = {"jpeg": "jpg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp", "pnm": "p?m"}
+MOST_BYTES = 4096
+
+
 def seeds(target):
+    if target in IMAGE_ENDINGS:
+        files = sorted((house.ROOT / "tests" / "golden" / "images").glob(f"*.{IMAGE_ENDINGS[target]}"))
+        return [data for data in (path.read_bytes() for path in files) if len(data) <= MOST_BYTES]
     if target == "json":
         return [text.encode() for text in JSON_SEEDS]
     if target == "grounding":
@@ -59,7 +68,9 @@ def main():
             house.skip("clang++-19 has no libFuzzer here (Debian: libclang-rt-19-dev)")
         target, corpus, words = folder / "target", folder / "corpus", folder / "words"
         status, output = house.run([compiler, *house.flags(arguments), "-O1", "-g1", "-fno-omit-frame-pointer",
-                                    "-fno-sanitize-recover=all", SANITIZERS, source, "-o", target])
+                                    "-fno-sanitize-recover=all", SANITIZERS, source,
+                                    *(IMAGE if "// needs: image" in source.read_text(encoding="utf-8") else []),
+                                    "-o", target])
         if status:
             house.finish([output], str(source))
         corpus.mkdir()
@@ -68,7 +79,7 @@ def main():
         words.write_text("".join(f'"{word}"\n' for word in WORDS), encoding="utf-8")
         findings = os.path.join(arguments.findings or ".", f"{source.stem}-")
         status, output = house.run([target, f"-max_total_time={arguments.seconds or 60}", "-timeout=10", "-rss_limit_mb=2048",
-                                    "-max_len=4096", f"-dict={words}", f"-artifact_prefix={findings}", "-verbosity=1",
+                                    f"-max_len={MOST_BYTES}", f"-dict={words}", f"-artifact_prefix={findings}", "-verbosity=1",
                                     "-print_final_stats=1", corpus])
     lines = output.splitlines()
     runs = next((line.split()[-1] for line in lines if "number_of_executed_units" in line), "0")

@@ -265,7 +265,7 @@ def check(program, folder):
         equal = bool((ours["pixel_values"] == patch_rows(np.asarray(resized))).all())
         difference = np.abs(levels_of(ours["pixel_values"]).astype(int) - levels_of(theirs).astype(int))
         share = float((difference <= 1).mean())
-        same_grid = ours["image_grid_thw"].reshape(-1).tolist() == grid
+        same_grid = ours["grid_thw"].reshape(-1).tolist() == grid
         least = min(least, share)
         failures += not (equal and same_grid and share >= 0.99)
         print(f"{result['file']:24} grid {grid} {'equal' if same_grid else 'DIFFERS'}, Pillow "

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -193,12 +194,35 @@ BOOST_AUTO_TEST_CASE(settings_are_read_back) {
   BOOST_TEST((vlm::ImageSettings::from_json(vlm::parse_json(text, "written")) == settings));
 }
 
-BOOST_AUTO_TEST_CASE(pixel_counts_have_two_spellings) {
-  const std::string config =
-      with(released, "\"size\": {\"longest_edge\": 16777216, \"shortest_edge\": 65536}",
-           "\"min_pixels\": 100, \"max_pixels\": 200");
-  const vlm::ImageSettings settings = vlm::ImageSettings::from_json(vlm::parse_json(config, "c"));
-  BOOST_TEST((settings.budget == vlm::PixelBudget{100, 200}));
+BOOST_AUTO_TEST_CASE(spellings_of_the_pixel_budget) {
+  const std::string size = "\"size\": {\"longest_edge\": 16777216, \"shortest_edge\": 65536}";
+  const auto budget = [&](const std::string& spelled) {
+    return vlm::ImageSettings::from_json(vlm::parse_json(with(released, size, spelled), "c")).budget;
+  };
+  const vlm::PixelBudget expected{100, 200};
+  for (const char* spelled :
+       {R"("min_pixels": 100, "max_pixels": 200)", R"("size": {"min_pixels": 100, "max_pixels": 200})",
+        R"("size": {"shortest_edge": 100, "longest_edge": 200, "min_pixels": 3}, "min_pixels": null)",
+        R"("size": {"shortest_edge": 1, "longest_edge": 2}, "min_pixels": 100, "max_pixels": 200)"})
+    BOOST_TEST((budget(spelled) == expected));
+  BOOST_TEST(message_of(with(released, size, R"("size": {"shortest_edge": 100})")).find("[json-missing]") !=
+             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(settings_of_a_folder) {
+  const std::string folder = std::filesystem::temp_directory_path() / "vlm_test_settings";
+  std::filesystem::create_directories(folder);
+  const std::string other = with(released, "\"patch_size\": 16", "\"patch_size\": 14");
+  vlm::write_file_atomically(folder + "/preprocessor_config.json", released);
+  vlm::write_file_atomically(folder + "/processor_config.json",
+                             "{\"processor_class\": \"Qwen3VLProcessor\"}");
+  BOOST_TEST(vlm::ImageSettings::load(folder).patch_size == 16);
+  vlm::write_file_atomically(folder + "/processor_config.json", "{\"image_processor\": " + other + "}");
+  BOOST_TEST(vlm::ImageSettings::load(folder).patch_size == 14);
+  std::filesystem::remove(folder + "/preprocessor_config.json");
+  BOOST_TEST(vlm::ImageSettings::load(folder).patch_size == 14);
+  std::filesystem::remove_all(folder);
+  BOOST_CHECK_THROW(vlm::ImageSettings::load(folder), vlm::FileError);
 }
 
 BOOST_AUTO_TEST_CASE(wrong_settings) {

@@ -75,10 +75,9 @@ class Processor {
     check();
   }
 
-  // From tokenizer.json, preprocessor_config.json, config.json and VideoSettings::load of a model's folder.
+  // From the files of a model's folder: tokenizer, config.json, ImageSettings::load and VideoSettings::load.
   static Processor load(const std::string& folder) {
-    const std::string file = folder + "/preprocessor_config.json";
-    const ImageSettings images = ImageSettings::from_json(parse_json(read_file(file), file));
+    const ImageSettings images = ImageSettings::load(folder);
     return Processor(Tokenizer::load(folder), images, ModelConfig::load(folder),
                      VideoSettings::load(folder, images));
   }

@@ -48,6 +48,8 @@ struct ImageHeader {
   Index height = 0;
   Index width = 0;
   int orientation = upright;
+  // Whether decoding holds all pixels at once, and not some rows of them.
+  bool whole = false;
 };
 
 namespace detail {
@@ -62,6 +64,7 @@ struct FoundOrientation {
 inline ImageHeader jpeg_header(const ImageBytes& bytes) {
   ImageHeader header;
   FoundOrientation found;
+  Index components = 0;
   std::string exif;
   constexpr std::string_view exif_mark("Exif\0\0", 6), xmp_mark("http://ns.adobe.com/xap/1.0/\0", 29);
   for (std::size_t at = 2;;) {
@@ -72,10 +75,15 @@ inline ImageHeader jpeg_header(const ImageBytes& bytes) {
     if (marker == 0 || marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8)) continue;
     const auto length = static_cast<std::size_t>(bytes.big16(at));
     if (length < 2) bytes.damaged("a segment of " + std::to_string(length) + " bytes");
-    if (marker == 0xda) break;
+    if (marker == 0xda) {
+      header.whole = header.whole || bytes.byte(at + 2) < components;  // one scan after the other
+      break;
+    }
     if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) {
       header.height = bytes.big16(at + 3);
       header.width = bytes.big16(at + 5);
+      components = bytes.byte(at + 7);
+      header.whole = marker == 0xc2 || marker == 0xc6 || marker == 0xca || marker == 0xce;  // progressive
     } else if (marker == 0xe1) {
       const std::string_view segment = bytes.text(at + 2, length - 2);
       if (segment.starts_with(exif_mark)) exif += segment.substr(exif_mark.size());
@@ -95,6 +103,7 @@ inline ImageHeader png_header(const ImageBytes& bytes) {
   ImageHeader header;
   header.width = bytes.big32(16);
   header.height = bytes.big32(20);
+  header.whole = bytes.byte(28) != 0;  // interlaced
   FoundOrientation found;
   constexpr std::string_view xmp_key("XML:com.adobe.xmp\0\0", 19);  // and not compressed
   for (std::size_t at = 8; bytes.has(at, 12);) {
@@ -217,6 +226,8 @@ inline ImageHeader read_image_header(std::string_view bytes, std::string_view na
                        {"got", format_name(bytes)}});
   }
   header.format = format;
+  header.whole = header.whole || (format != ImageFormat::Jpeg && format != ImageFormat::Png) ||
+                 header.orientation != upright;
   if (swaps_sides(header.orientation)) std::swap(header.height, header.width);
   check_image_size(header.height, header.width, name);
   return header;

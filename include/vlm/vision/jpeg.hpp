@@ -91,7 +91,6 @@ class JpegRows final : public ImageRows {
         static_cast<Index>(jpeg_.output_width) != this->width())
       bytes_.damaged("two sizes of the image");
   }
-  ~JpegRows() override { jpeg_destroy_decompress(&jpeg_); }
 
   void read(std::uint8_t* pixels, Index count, Index pitch) override {
     rows_.resize(static_cast<std::size_t>(count));
@@ -109,6 +108,13 @@ class JpegRows final : public ImageRows {
     std::jmp_buf jump;
     std::array<char, JMSG_LENGTH_MAX> text;
     bool truncated;
+  };
+  // Gives the library's memory back, also where the constructor throws.
+  struct Decoder : jpeg_decompress_struct {
+    Decoder() : jpeg_decompress_struct() {}
+    Decoder(const Decoder&) = delete;
+    Decoder& operator=(const Decoder&) = delete;
+    ~Decoder() { jpeg_destroy_decompress(this); }
   };
 
   // These three hold no objects: the library leaves them by a jump.
@@ -145,7 +151,7 @@ class JpegRows final : public ImageRows {
 
   ImageBytes bytes_;
   Errors errors_{};
-  jpeg_decompress_struct jpeg_{};
+  Decoder jpeg_;
   jpeg_source_mgr source_{};
   jpeg_progress_mgr scans_{};
   std::vector<std::uint8_t*> rows_;

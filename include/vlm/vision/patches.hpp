@@ -13,6 +13,7 @@
 #include <vlm/core/queue.hpp>
 #include <vlm/core/shape.hpp>
 #include <vlm/core/unzeroed.hpp>
+#include <vlm/io/file.hpp>
 #include <vlm/io/json.hpp>
 #include <vlm/vision/image.hpp>
 #include <vlm/vision/image_rows.hpp>
@@ -21,7 +22,7 @@
 
 namespace vlm {
 
-// The settings of preprocessor_config.json; the defaults are those of the released Qwen3-VL models.
+// The settings of a model's image processor; the defaults are those of the released Qwen3-VL models.
 struct ImageSettings {
   Index patch_size = 16;
   Index temporal_patch_size = 2;
@@ -34,6 +35,9 @@ struct ImageSettings {
   // Values of one patch row.
   Index features() const { return 3 * temporal_patch_size * patch_size * patch_size; }
 
+  // From processor_config.json where it holds them, or else preprocessor_config.json, of a model's folder.
+  static ImageSettings load(const std::string& folder);
+  // From the content of either.
   static ImageSettings from_json(const Json& preprocessor_config);
   Json to_json() const;
   friend bool operator==(const ImageSettings&, const ImageSettings&) = default;
@@ -92,10 +96,14 @@ inline void check_fixed_setting(const Json& config, std::string_view key, double
                                        {"try", "process such images before they are handed to the library"}});
 }
 
-// The pixel count `key` of `size` (shortest_edge, longest_edge), or its alias beside `size`.
+// A pixel count: `alias` (min_pixels, max_pixels) beside `size`, or else `key` (shortest_edge, longest_edge) or `alias`
+// in it.
 inline Index pixel_count(const Json& config, std::string_view key, std::string_view alias) {
   if (const Json* value = config.find(alias); value && !value->is_null()) return value->integer();
-  return config.at("size").at(key).integer();
+  const Json& size = config.at("size");
+  if (const Json* value = size.find(key); value && !value->is_null()) return value->integer();
+  if (const Json* value = size.find(alias); value && !value->is_null()) return value->integer();
+  return size.at(key).integer();
 }
 
 }  // namespace detail
@@ -118,6 +126,15 @@ inline ImageSettings ImageSettings::from_json(const Json& preprocessor_config) {
   settings.std = detail::three_numbers(config.at("image_std"));
   check_image_settings(settings);
   return settings;
+}
+
+inline ImageSettings ImageSettings::load(const std::string& folder) {
+  const std::string later = folder + "/processor_config.json", file = folder + "/preprocessor_config.json";
+  if (file_exists(later)) {
+    const Json config = parse_json(read_file(later), later);
+    if (config.find("image_processor")) return from_json(config);
+  }
+  return from_json(parse_json(read_file(file), file));
 }
 
 inline Json ImageSettings::to_json() const {

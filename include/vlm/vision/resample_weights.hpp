@@ -17,6 +17,9 @@ class ResampleWeights {
  public:
   static constexpr int fraction_bits = 22;
 
+  // How many weights may be read from any place of a window.
+  static constexpr Index readable = 16;
+
   struct Window {
     Index begin, count;
     const std::int32_t* weights;
@@ -26,7 +29,7 @@ class ResampleWeights {
       : scale_(static_cast<double>(in_size) / static_cast<double>(out_size)),
         stretch_(std::max(scale_, 1.0)),
         capacity_((static_cast<Index>(std::ceil(2.0 * stretch_)) * 2 + 1 + 3) / 4 * 4),
-        weights_(static_cast<std::size_t>(out_size * capacity_)) {
+        weights_(static_cast<std::size_t>(out_size * capacity_ + readable)) {
     std::vector<double> exact(static_cast<std::size_t>(capacity_));
     for (Index i = 0; i < out_size; ++i) fill_window(i, in_size, exact);
   }

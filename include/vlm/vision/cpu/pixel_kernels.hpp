@@ -71,17 +71,19 @@ struct WeighColumns {
   VLM_INLINE static void some_rows(const Pixel* const* rows, const ResampleWeights* weights, Pixel* to,
                                    Index pitch, Index width) {
     constexpr int pixels_at_once = W / 4;
+    const Unsigned<4> places = {0, 8, 16, 24};
     for (Index x = 0; x < width; ++x) {
       const ResampleWeights::Window window = weights->window(x);
       Integers<W> sums[Rows];
       VLM_UNROLL for (int r = 0; r < Rows; ++r) sums[r] = Integers<W>{};
       for (Index k = 0; k < window.count; k += pixels_at_once) {
-        Integers<W> weight;
+        Unsigned<W> weight;
         spread<W>(weight, window.weights + k);
         VLM_UNROLL for (int r = 0; r < Rows; ++r) {
-          Bytes<W> channels;
-          std::memcpy(&channels, rows[r] + window.begin + k, sizeof channels);
-          sums[r] += __builtin_convertvector(channels, Integers<W>) * weight;
+          Unsigned<W> pixels;
+          spread<W>(pixels, rows[r] + window.begin + k);
+          take_channels<W>(pixels);
+          sums[r] += (Integers<W>)(pixels * weight);
         }
       }
       VLM_UNROLL for (int r = 0; r < Rows; ++r) {
@@ -89,32 +91,34 @@ struct WeighColumns {
         fold<W>(levels, sums[r]);
         levels += resample_half;
         clip_levels<4>(levels);
-        const Bytes<4> pixel = __builtin_convertvector(levels, Bytes<4>);
-        std::memcpy(to + r * pitch + x, &pixel, sizeof pixel);
+        const Unsigned<4> placed = (Unsigned<4>)levels << places;
+        std::uint64_t pairs[2];
+        std::memcpy(pairs, &placed, sizeof pairs);
+        const std::uint64_t pixel = pairs[0] | pairs[1];
+        to[r * pitch + x] = static_cast<Pixel>(pixel | pixel >> 32);
       }
     }
   }
 
-  template <int N>
-  struct ByteType {
-    typedef std::uint8_t Type __attribute__((vector_size(N)));
-  };
-  template <int N>
-  using Bytes = typename ByteType<N>::Type;
-
-  // Each weight in four lanes.
-  template <int W>
-  VLM_INLINE static void spread(Integers<W>& lanes, const std::int32_t* weights) {
-    if constexpr (W == 16) {
-      Integers<4> four;
-      std::memcpy(&four, weights, sizeof four);
-      lanes = __builtin_shufflevector(four, four, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-    } else if constexpr (W == 8) {
-      const Integers<4> low = weights[0] - Integers<4>{}, high = weights[1] - Integers<4>{};
-      lanes = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+  // Each of the W / 4 numbers at `from` in four lanes; as many as there are lanes are read.
+  template <int W, class Number>
+  VLM_INLINE static void spread(Unsigned<W>& lanes, const Number* from) {
+    if constexpr (W == 4) {
+      lanes = static_cast<std::uint32_t>(from[0]) - Unsigned<W>{};
     } else {
-      lanes = weights[0] - Integers<W>{};
+      std::memcpy(&lanes, from, sizeof lanes);
+      if constexpr (W == 16)
+        lanes = __builtin_shufflevector(lanes, lanes, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+      else
+        lanes = __builtin_shufflevector(lanes, lanes, 0, 0, 0, 0, 1, 1, 1, 1);
     }
+  }
+  // Of each pixel, which stands in four lanes, one channel in each of them.
+  template <int W>
+  VLM_INLINE static void take_channels(Unsigned<W>& pixels) {
+    Unsigned<W> places{};
+    VLM_UNROLL for (int i = 0; i < W; ++i) places[i] = static_cast<std::uint32_t>(i % 4 * 8);
+    pixels = pixels >> places & 255u;
   }
   // The sums of each channel.
   template <int W>

@@ -1,0 +1,6 @@
+// Fuzz target: any bytes are BMP images or a DataError; see image.hpp.
+#include "image.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  return look_at(data, size);
+}

@@ -1,0 +1,7 @@
+// Fuzz target: any bytes are WebP images or a DataError; see image.hpp.
+// needs: image
+#include "image.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  return look_at(data, size);
+}
