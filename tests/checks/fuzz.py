@@ -29,8 +29,8 @@ WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "
          "data_offsets", "__metadata__", "BF16", "F32", "I64", "BOOL", "9223372036854775807"]
 
 
-# What a target with the line "// needs: image" is compiled with.
-IMAGE = ["-DVLM_HAS_IMAGE=1", "-ljpeg", "-lpng", "-lwebpdemux", "-lwebp", "-lgif"]
+# Of a target with the line "// needs: image".
+IMAGE = [house.IMAGE_DEFINITION, *house.IMAGE_LIBRARIES]
 IMAGE_ENDINGS = {"jpeg": "jpg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp", "pnm": "p?m"}
 MOST_BYTES = 4096
 

@@ -12,6 +12,7 @@ static_assert(std::string_view(PACKAGE_VERSION) == VLM_VERSION,
 #endif
 
 int main() {
+  if ((vlm::image_codec(vlm::ImageFormat::Jpeg) != nullptr) != CONSUMER_IMAGE) return 1;
   try {
     vlm::parse_json("{", "settings.json");
   } catch (const vlm::FileError& error) {
