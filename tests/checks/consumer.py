@@ -1,5 +1,6 @@
 """The package works for others: tests/consumer builds and runs with the installed library, whose kernels it links where
-they were built; with the source tree, header-only; with a fetched copy; and, where it was found, with nvcc.
+they were built; with the source tree, header-only; with a fetched copy; with the component image, where it was built;
+and, where it was found, with nvcc.
 
 All but the last are built as on a machine without CUDA: no program of its toolkit is in the path.
 """
@@ -26,6 +27,7 @@ def main():
     parser.add_argument("--generator", default="Ninja", help="the generator of the consumer's build")
     parser.add_argument("--build", required=True, help="a build folder, built, to install from")
     parser.add_argument("--compiler", default="c++", help="the C++ compiler")
+    parser.add_argument("--image", action="store_true", help="the component image was built")
     parser.add_argument("--nvcc", help="the nvcc program, where there is one")
     arguments = parser.parse_args()
     for variable in ("CUDACXX", "CUDA_PATH", "CUDA_HOME"):
@@ -56,6 +58,8 @@ def main():
             shutil.copytree(source, copy / part) if source.is_dir() else shutil.copy(source, copy / part)
         ways = {"installed": [f"-DCMAKE_PREFIX_PATH={prefix}"], "embedded": [f"-DVLM_SOURCE={house.ROOT}"],
                 "fetched": [f"-DVLM_COPY={copy}"]}
+        if arguments.image:
+            ways["image"] = [f"-DCMAKE_PREFIX_PATH={prefix}", "-DCONSUMER_IMAGE=ON"]
         results = house.parallel(lambda way: build(way, *ways[way]), ways)
         kinds = list(ways)
         if arguments.nvcc:

@@ -36,8 +36,8 @@ WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "
          "bbox_2d", "point_2d", "label", "start", "end", "times", "timestamps", "seconds", " to ", "</think>", "00:03"]
 
 
-# What a target with the line "// needs: image" is compiled with.
-IMAGE = ["-DVLM_HAS_IMAGE=1", "-ljpeg", "-lpng", "-lwebpdemux", "-lwebp", "-lgif"]
+# Of a target with the line "// needs: image".
+IMAGE = [house.IMAGE_DEFINITION, *house.IMAGE_LIBRARIES]
 IMAGE_ENDINGS = {"jpeg": "jpg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp", "pnm": "p?m"}
 MOST_BYTES = 4096
 

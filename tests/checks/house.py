@@ -16,6 +16,11 @@ JOBS = 2
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 # One architecture, and leave to call std::bit_cast in kernels; 1675: a pragma of g++ is unknown to it.
 NVCC_FLAGS = ["--expt-relaxed-constexpr", "-arch=compute_80", "-diag-suppress", "1675"]
+# What vlm::video adds, for checks that get --video.
+VIDEO_DEFINITION = "-DVLM_HAS_VIDEO=1"
+# What vlm::image adds, for checks that get --image.
+IMAGE_DEFINITION = "-DVLM_HAS_IMAGE=1"
+IMAGE_LIBRARIES = ["-ljpeg", "-lpng", "-lwebpdemux", "-lwebp", "-lgif"]
 
 _INCLUDE_LINE = re.compile(r'^\s*#\s*include\s*(<[^>]+>|"[^"]+")')
 

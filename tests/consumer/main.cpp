@@ -15,6 +15,7 @@ static_assert(std::string_view(PACKAGE_VERSION) == VLM_VERSION,
 static const char* missing_video = VLM_HAS_VIDEO ? "video-file" : "video-support";
 
 int main() {
+  if ((vlm::image_codec(vlm::ImageFormat::Jpeg) != nullptr) != CONSUMER_IMAGE) return 1;
   try {
     vlm::open_video("missing.mp4");
   } catch (const vlm::FileError& error) {
