@@ -25,13 +25,25 @@ SAFETENSORS_SEEDS = [  # headers, and how many bytes follow
     ('{"late":{"dtype":"U8","shape":[2],"data_offsets":[8,10]},"none":{"dtype":"BF16","shape":[0,5],'
      '"data_offsets":[8,8]},"one":{"dtype":"I64","shape":[],"data_offsets":[0,8]}}', 10),
 ]
+TOKENIZER_SEED = (  # "$$" stands for the tokens of the bytes
+    '{"version": "1.0", "added_tokens": [{"id": 259, "content": "<|end|>", "single_word": false, "lstrip": false, "rstrip": false, '
+    '"normalized": false, "special": true}], "normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": '
+    '[{"type": "Split", "pattern": {"Regex": "(?i:\'s|\'t|\'re|\'ve|\'m|\'ll|\'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| '
+    '?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"}}, {"type": "ByteLevel"}]}, '
+    '"decoder": {"type": "ByteLevel"}, "model": {"type": "BPE", "vocab": {$$, "ab": 256, "abc": 257, "\\"\\\\": 258}, '
+    '"merges": MERGES}}')
+TOKENIZER_JSON_SEEDS = [TOKENIZER_SEED.replace("MERGES", merges) for merges in (
+    '[["a", "b"], ["ab", "c"], ["\\"", "\\\\"]]', '["a b", "ab c"]', '[]')]
+TOKENIZER_SEEDS = ["the other's mother\n\n  if (x==10) {return;}", "\u732b\u5728 caf\u00e9 cafe\u0301 \u1112\u1161\u11ab \U0001f642", "<|im_start|>user\n<think></think>",
+                   "aaaaaaaaabababababab" * 9, "\u0958\u0344\ufb01\u212b"]
 WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "-1", "18446744073709551615", "dtype", "shape",
          "data_offsets", "__metadata__", "BF16", "F32", "I64", "BOOL", "9223372036854775807"]
 
 
 def seeds(target):
-    if target == "json":
-        return [text.encode() for text in JSON_SEEDS]
+    texts = {"json": JSON_SEEDS, "tokenizer_json": TOKENIZER_JSON_SEEDS, "tokenizer": TOKENIZER_SEEDS}
+    if target in texts:
+        return [text.encode() for text in texts[target]]
     return [struct.pack("<Q", len(text)) + text.encode() + bytes(size) for text, size in SAFETENSORS_SEEDS]
 
 
