@@ -1,5 +1,6 @@
 // Normalisation form C (Unicode Standard Annex 15). Most texts have no character that it could touch; of the others
-// only the short stretches around such characters are taken apart and put together again.
+// only the short stretches around such characters are taken apart and put together again. Marks younger than Unicode 9
+// stay where they are, as with the reference (the library `tokenizers`), whose ids are the measure.
 #pragma once
 
 #include <algorithm>
