@@ -68,9 +68,13 @@ class TemplateRun {
   }
 
   // A template may come from anywhere: it ends, and fits into memory.
-  static constexpr std::size_t most_steps = 10'000'000, longest_text = std::size_t{1} << 28;
+  static constexpr std::size_t most_steps = 1'000'000, longest_text = std::size_t{1} << 28;
   static void check_length(std::size_t size) {
     if (size > longest_text) throw TemplateProblem{"texts and lists up to 2^28 long", "a longer one"};
+  }
+
+  void count_step() {
+    if (++steps_ > most_steps) throw TemplateProblem{"a template that ends within a million steps", "more"};
   }
 
   // ---- Statements.
@@ -86,7 +90,7 @@ class TemplateRun {
   }
 
   void run(const TemplateStatement& statement, TemplateScope& scope, std::string& text) {
-    if (++steps_ > most_steps) throw TemplateProblem{"a template that ends within ten million steps", "more"};
+    count_step();
     check_length(text.size());
     switch (statement.kind) {
       case TemplateStatement::Kind::Text:
@@ -129,6 +133,7 @@ class TemplateRun {
     const Value::List items = items_of(value_of(statement.expressions[0], scope));
     const auto size = static_cast<std::int64_t>(items.size());
     for (std::int64_t i = 0; i < size; ++i) {
+      count_step();
       TemplateScope inner{&scope};
       inner.set(statement.text, items[static_cast<std::size_t>(i)]);
       inner.set("loop", Value::map({{"first", Value::boolean(i == 0)},
