@@ -87,6 +87,10 @@ BOOST_AUTO_TEST_CASE(values_that_a_template_cannot_use) {
   BOOST_TEST(problem_of("{% macro f() %}{% endmacro %}{{ f(1) }}") == "at most 0 arguments of f; 1");
   BOOST_TEST(problem_of("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}") ==
              "macros that call each other at most 10 levels deep; more");
+  for (const char* holds_itself :
+       {"{% set ns.x = ns %}", "{% set ns.x = [ns] %}", "{% set ns = namespace(x=ns) %}"})
+    BOOST_TEST(problem_of(std::string("{% set ns = namespace() %}") + holds_itself) ==
+               "a value other than a namespace; a namespace");
   const std::string doubling =
       "{% set n = namespace(s='0123456789') %}{% for i in n.s %}{% for j in n.s %}"
       "{% set n.s = n.s + n.s %}{% endfor %}{% endfor %}";

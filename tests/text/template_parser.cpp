@@ -50,6 +50,7 @@ BOOST_AUTO_TEST_CASE(each_construct_is_refused_by_name) {
       {"{{ x is divisibleby 3 }}", "the test divisibleby"},
       {"{{ x is string y }}", "the test string with an operand"},
       {"{{ x.items() }}", "the method items"},
+      {"{{ x.__class__ }}", "the attribute __class__"},
       {"{{ x.split(',', 1) }}", "the method split with 2 arguments"},
       {"{{ x.startswith() }}", "the method startswith with 0 arguments"},
       {"{{ range(3) }}", "the function range"},

@@ -126,7 +126,13 @@ class TemplateRun {
     if (!target || !target->is(Kind::Namespace))
       throw TemplateProblem{"a namespace to set an attribute of",
                             target ? target->kind_name() : "an undefined value"};
-    target->set(statement.names[0], std::move(value));
+    target->set(statement.names[0], plain(std::move(value)));
+  }
+
+  // Namespaces are held by names alone, so that none can hold itself.
+  static Value plain(Value value) {
+    if (value.is(Kind::Namespace)) throw TemplateProblem{"a value other than a namespace", value.kind_name()};
+    return value;
   }
 
   void loop(const TemplateStatement& statement, TemplateScope& scope, std::string& text) {
@@ -182,7 +188,7 @@ class TemplateRun {
       }
       case Expression::Kind::List: {
         Value::List items;
-        for (const Expression& item : e.parts) items.push_back(value_of(item, scope));
+        for (const Expression& item : e.parts) items.push_back(plain(value_of(item, scope)));
         return Value::list(std::move(items));
       }
       case Expression::Kind::Attribute:
@@ -197,7 +203,7 @@ class TemplateRun {
         return call(e, scope);
       case Expression::Kind::Namespace: {
         Value::Map members;
-        for (std::size_t i = 0; i < e.names.size(); ++i) members.emplace_back(e.names[i], part(i));
+        for (std::size_t i = 0; i < e.names.size(); ++i) members.emplace_back(e.names[i], plain(part(i)));
         return Value::name_space(std::move(members));
       }
       case Expression::Kind::Method:

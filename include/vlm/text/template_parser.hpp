@@ -318,6 +318,7 @@ class TemplateExpressionParser {
       if (take_symbol(".")) {
         if (peek().kind != TemplateToken::Kind::Name) refuse(described(peek()) + " in place of an attribute");
         const std::string attribute = name();
+        if (attribute.starts_with("__")) refuse("the attribute " + attribute);
         object = is_symbol("(") ? method(attribute, std::move(object))
                                 : inside(Kind::Attribute, attribute, std::move(object));
       } else if (take_symbol("[")) {
