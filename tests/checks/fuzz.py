@@ -36,12 +36,17 @@ TOKENIZER_JSON_SEEDS = [TOKENIZER_SEED.replace("MERGES", merges) for merges in (
     '[["a", "b"], ["ab", "c"], ["\\"", "\\\\"]]', '["a b", "ab c"]', '[]')]
 TOKENIZER_SEEDS = ["the other's mother\n\n  if (x==10) {return;}", "\u732b\u5728 caf\u00e9 cafe\u0301 \u1112\u1161\u11ab \U0001f642", "<|im_start|>user\n<think></think>",
                    "aaaaaaaaabababababab" * 9, "\u0958\u0344\ufb01\u212b"]
+TEMPLATE_SEEDS = [
+    "{%- for m in messages[::-1] %}\n  {{- m.role + ' ' -}} {%- if loop.last or m.content is string %}{{ m.content.split('</think>')[-1] }}{% endif %}{% endfor %}",
+    "{% set ns = namespace(a=1) %}{% macro f(x, y) %}{{ x | tojson }}{% endmacro %}{# c #}{% set ns.a = ns.a + n - 1 %}{{ f(d, 'q') ~ '' }}",
+    "{{ f(s[1:], not t) if n > 2 and 'k' in d else s.strip() | length }}{{ -n }}{{ d['k'][0] == 1 }}{{ raise_exception('no') }}",
+]
 WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "-1", "18446744073709551615", "dtype", "shape",
          "data_offsets", "__metadata__", "BF16", "F32", "I64", "BOOL", "9223372036854775807"]
 
 
 def seeds(target):
-    texts = {"json": JSON_SEEDS, "tokenizer_json": TOKENIZER_JSON_SEEDS, "tokenizer": TOKENIZER_SEEDS}
+    texts = {"json": JSON_SEEDS, "tokenizer_json": TOKENIZER_JSON_SEEDS, "tokenizer": TOKENIZER_SEEDS, "chat_template": TEMPLATE_SEEDS}
     if target in texts:
         return [text.encode() for text in texts[target]]
     return [struct.pack("<Q", len(text)) + text.encode() + bytes(size) for text, size in SAFETENSORS_SEEDS]

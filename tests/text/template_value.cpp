@@ -60,6 +60,10 @@ BOOST_AUTO_TEST_CASE(strings_are_of_characters) {
   BOOST_TEST(vlm::detail::stripped("\u3000 a \x1C", true, true, is_python_space) == "a");
   BOOST_TEST(vlm::detail::stripped(" a ", true, false, is_python_space) == "a ");
   BOOST_TEST(vlm::detail::stripped(" \n ", false, true, is_python_space) == "");
+  for (const std::string_view text : {"n", "\u00E9", "\u732B", "\U0001F642"})
+    BOOST_TEST(vlm::detail::last_character_of("a" + std::string(text)) == text);
+  for (const std::string_view text : {"\x80", "\xC3", "\x80\x80\x80\x80\x80", "a\x80"})
+    BOOST_TEST(vlm::detail::last_character_of(text).size() == 1u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -68,13 +68,25 @@ class TemplateRun {
   }
 
   // A template may come from anywhere: it ends, and fits into memory.
-  static constexpr std::size_t most_steps = 1'000'000, longest_text = std::size_t{1} << 28;
+  static constexpr std::size_t most_steps = 1'000'000, longest_text = std::size_t{1} << 26;
   static void check_length(std::size_t size) {
-    if (size > longest_text) throw TemplateProblem{"texts and lists up to 2^28 long", "a longer one"};
+    if (size > longest_text) throw TemplateProblem{"texts and lists up to 2^26 long", "a longer one"};
   }
 
-  void count_step() {
-    if (++steps_ > most_steps) throw TemplateProblem{"a template that ends within a million steps", "more"};
+  void count_step() { count_steps(1); }
+  void count_steps(std::size_t count) {
+    if ((steps_ += count) > most_steps)
+      throw TemplateProblem{"a template that ends within a million steps", "more"};
+  }
+
+  // Work with long strings counts too, and copies of long lists.
+  Value weighed(Value value) {
+    if (value.is(Kind::String)) count_steps(value.text().size() >> 12);
+    return value;
+  }
+  Value weighed_list(Value value) {
+    if (value.is(Kind::List)) count_steps(value.items().size() >> 8);
+    return value;
   }
 
   // ---- Statements.
@@ -176,7 +188,7 @@ class TemplateRun {
   // ---- Expressions.
 
   Value value_of(const Expression& e, TemplateScope& scope) {
-    const auto part = [&](std::size_t i) { return value_of(e.parts[i], scope); };
+    const auto part = [&](std::size_t i) { return weighed(value_of(e.parts[i], scope)); };
     switch (e.kind) {
       case Expression::Kind::Constant:
         return e.value;
@@ -196,7 +208,8 @@ class TemplateRun {
       case Expression::Kind::Index:
         return index(part(0), part(1));
       case Expression::Kind::Slice:
-        return slice(part(0), bound(e.parts[1], scope), bound(e.parts[2], scope), bound(e.parts[3], scope));
+        return slice(weighed_list(part(0)), bound(e.parts[1], scope), bound(e.parts[2], scope),
+                     bound(e.parts[3], scope));
       case Expression::Kind::Missing:
         return {};
       case Expression::Kind::Call:
@@ -225,7 +238,7 @@ class TemplateRun {
         return left.truth() ? left : part(1);
       }
       case Expression::Kind::Binary:
-        return binary(e.text, part(0), part(1));
+        return weighed_list(binary(e.text, part(0), part(1)));
       case Expression::Kind::Conditional:
         return part(1).truth() ? part(0) : part(2);
     }
@@ -291,7 +304,8 @@ class TemplateRun {
     if (!object.is(Kind::List) && !object.is(Kind::String))
       throw TemplateProblem{"a list, a map or a string to look into", object.kind_name()};
     if (!at.is(Kind::Integer)) throw TemplateProblem{"an integer as the place in a list", at.kind_name()};
-    const Value::List items = items_of(object);
+    const Value::List characters = object.is(Kind::String) ? items_of(object) : Value::List();
+    const Value::List& items = object.is(Kind::String) ? characters : object.items();
     const auto size = static_cast<std::int64_t>(items.size());
     const std::int64_t place = at.as_integer() < 0 ? at.as_integer() + size : at.as_integer();
     return place >= 0 && place < size ? items[static_cast<std::size_t>(place)] : Value();

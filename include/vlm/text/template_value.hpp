@@ -251,13 +251,30 @@ inline bool is_python_space(std::string_view character) {
   return is_white_space(c) || (c >= 0x1C && c <= 0x1F);
 }
 
+// The last character of a text that is not empty; a byte that ends none stands for itself.
+inline std::string_view last_character_of(std::string_view text) {
+  for (std::size_t size = 1; size <= 4 && size <= text.size(); ++size) {
+    const std::string_view end = text.substr(text.size() - size);
+    if ((static_cast<unsigned char>(end[0]) & 0xC0u) == 0x80u) continue;
+    if (decode_utf8(end).size == size) return end;
+    break;
+  }
+  return text.substr(text.size() - 1);
+}
+
 // `text` without the characters at its ends of which strips(character) is true.
 template <class Strips>
 std::string_view stripped(std::string_view text, bool left, bool right, Strips&& strips) {
-  const std::vector<std::string_view> characters = characters_of(text);
-  std::size_t begin = 0, end = characters.size();
-  while (left && begin < end && strips(characters[begin])) text.remove_prefix(characters[begin++].size());
-  while (right && begin < end && strips(characters[end - 1])) text.remove_suffix(characters[--end].size());
+  while (left && !text.empty()) {
+    const std::string_view first = text.substr(0, decode_utf8(text).size);
+    if (!strips(first)) break;
+    text.remove_prefix(first.size());
+  }
+  while (right && !text.empty()) {
+    const std::string_view last = last_character_of(text);
+    if (!strips(last)) break;
+    text.remove_suffix(last.size());
+  }
   return text;
 }
 
