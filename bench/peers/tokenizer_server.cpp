@@ -2,7 +2,7 @@
 // command a line, each answered by one line. Documents of a file are separated by the byte 0x1E.
 //
 //   load FILE      reads a tokenizer.json anew: "seconds tokens"
-//   encode FILE    encodes all documents, one thread: "seconds ids checksum", where the checksum is over the ids in turn
+//   encode FILE    encodes all documents, one thread: "seconds ids checksum", the last one over the ids in turn
 #include <cstdint>
 #include <cstdio>
 #include <iostream>

@@ -70,6 +70,9 @@ BOOST_AUTO_TEST_CASE(templates_in_folders) {
              "vlm::FileError [file-open]\n  file      " + folder.path +
                  "/chat_template.jinja\n  expected  a readable file\n  got       No such file or directory\n"
                  "  try       check the path and its permissions");
+  vlm::write_file_atomically(folder.path + "/tokenizer_config.json",
+                             R"({"chat_template": "{{ messages[0].role }}"})");
+  BOOST_TEST(ChatTemplate::load(folder.path).render(chat) == "user");
   vlm::write_file_atomically(folder.path + "/chat_template.json",
                              vlm::write_json(vlm::Json::object({{"chat_template", source_of("instruct")}})));
   BOOST_TEST((ChatTemplate::load(folder.path).variant() == ChatVariant::Instruct));

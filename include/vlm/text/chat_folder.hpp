@@ -1,5 +1,5 @@
-// The chat template that belongs to a model: chat_template.jinja or chat_template.json of its folder. The published ones
-// of Qwen3-VL are recognised and rendered by the rules of chat_template.hpp, any other by the interpreter.
+// The chat template that belongs to a model, from its folder. The published ones of Qwen3-VL are recognised and
+// rendered by the rules of chat_template.hpp, any other by the interpreter.
 #pragma once
 
 #include <cstddef>
@@ -46,11 +46,19 @@ class ChatTemplate {
   explicit ChatTemplate(ChatVariant variant) : variant_(variant) {}
   explicit ChatTemplate(TemplateProgram program) : program_(std::move(program)) {}
 
-  // From chat_template.jinja of a folder, or without it chat_template.json: {"chat_template": "..."}.
+  // From chat_template.jinja of a folder; without it from chat_template.json, {"chat_template": "..."}, or the member
+  // of this name in tokenizer_config.json.
   static ChatTemplate load(const std::string& folder) {
-    const std::string jinja = folder + "/chat_template.jinja", json = folder + "/chat_template.json";
-    if (file_exists(jinja) || !file_exists(json)) return from_source(read_file(jinja), jinja);
-    return from_source(parse_json(read_file(json), json).at("chat_template").string(), json);
+    const std::string jinja = folder + "/chat_template.jinja";
+    if (!file_exists(jinja)) {
+      for (const char* name : {"/chat_template.json", "/tokenizer_config.json"}) {
+        const std::string path = folder + name;
+        if (!file_exists(path)) continue;
+        const Json file = parse_json(read_file(path), path);
+        if (const Json* source = file.find("chat_template")) return from_source(source->string(), path);
+      }
+    }
+    return from_source(read_file(jinja), jinja);
   }
 
   // Which of the published templates this is; none for another.

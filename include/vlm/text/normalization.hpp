@@ -166,9 +166,11 @@ inline std::size_t settled_size(std::string_view text) {
 
 // Where the last character of a valid text begins; zero for none.
 inline std::size_t last_character(std::string_view text) {
-  std::size_t at = text.size();
-  while (at > 0 && (static_cast<unsigned char>(text[--at]) & 0xC0u) == 0x80u) {
-  }
+  const auto continues = [text](std::size_t at) {
+    return (static_cast<unsigned char>(text[at]) & 0xC0u) == 0x80u;
+  };
+  std::size_t at = text.size() - !text.empty();
+  while (at > 0 && continues(at)) --at;
   return at;
 }
 

@@ -75,8 +75,8 @@ class TemplateRun {
 
   void count_step() { count_steps(1); }
   void count_steps(std::size_t count) {
-    if ((steps_ += count) > most_steps)
-      throw TemplateProblem{"a template that ends within a million steps", "more"};
+    steps_ += count;
+    if (steps_ > most_steps) throw TemplateProblem{"a template that ends within a million steps", "more"};
   }
 
   // Work with long strings counts too, and copies of long lists.
@@ -314,7 +314,7 @@ class TemplateRun {
   // A part of a slice, none where it is left out.
   Value bound(const Expression& e, TemplateScope& scope) {
     if (e.kind == Expression::Kind::Missing) return Value::none();
-    const Value value = value_of(e, scope);
+    Value value = value_of(e, scope);
     if (value.is(Kind::None)) return value;
     if (!value.is(Kind::Integer)) throw TemplateProblem{"integers in a slice", value.kind_name()};
     constexpr std::int64_t most = std::int64_t{1} << 40;
