@@ -43,7 +43,8 @@ def languages(size):
     """Sentences of the goldens, their words shuffled; texts without spaces character by character."""
     draw = random.Random(7)
     cases = [json.loads(line)["text"] for line in open(ROOT / "tests/golden/tokenizer/cases.jsonl")][:78]
-    cases += [case["text"] for case in map(json.loads, open(ROOT / "tests/golden/tokenizer/given.jsonl")) if case["tag"] == "lang"]
+    given = map(json.loads, open(ROOT / "tests/golden/tokenizer/given.jsonl"))
+    cases += [case["text"] for case in given if case["tag"] == "lang"]
     pools = []
     for text in cases:
         words = re.findall(r"\S+\s*", text)
@@ -51,7 +52,8 @@ def languages(size):
     parts, count = [], 0
     while count < size:
         pool = draw.choice(pools)
-        sentence = "".join(draw.choice(pool) for _ in range(draw.randint(5, 60))) + draw.choice([". ", "\n", "! ", "\n\n"])
+        words = [draw.choice(pool) for _ in range(draw.randint(5, 60))]
+        sentence = "".join(words) + draw.choice([". ", "\n", "! ", "\n\n"])
         parts.append(sentence)
         count += len(sentence.encode())
     return "".join(parts)
@@ -73,7 +75,8 @@ def files(paths, size):
 def make_parts():
     ours = sorted((ROOT / "include").rglob("*.hpp")) + sorted((ROOT / "tests").rglob("*.cpp"))
     standard = sorted(pathlib.Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))
-    pages = [path for path in sorted(pathlib.Path("/usr/share/doc").rglob("*")) if path.suffix in {".txt", ".html", ".md", ""} and path.is_file()]
+    pages = [path for path in sorted(pathlib.Path("/usr/share/doc").rglob("*"))
+             if path.suffix in {".txt", ".html", ".md", ""} and path.is_file()]
     parts = {"languages": documents_of(languages(TOTAL // 2)), "code": documents_of(files(ours + standard, TOTAL // 4)),
              "pages": documents_of(files(pages, TOTAL // 4))}
     mixed = [document for documents in parts.values() for document in documents]
@@ -140,8 +143,9 @@ def time_loading(server, path, rounds):
         pairs.append((float(server.ask(f"load {path}")[0]), theirs))
     ratios = [ours / theirs for ours, theirs in pairs]
     (ours, *ours_range), (peer, *peer_range) = spread([p[0] for p in pairs]), spread([p[1] for p in pairs])
-    return {"name": "tokenizer load", "shape": f"{os.path.getsize(path)} bytes", "unit": "s", "ours": ours, "ours_range": ours_range,
-            "peer": peer, "peer_range": peer_range, "ratio": spread(ratios)[0], "bar": f"<= {LOAD_BAR}"}
+    return {"name": "tokenizer load", "shape": f"{os.path.getsize(path)} bytes", "unit": "s", "ours": ours,
+            "ours_range": ours_range, "peer": peer, "peer_range": peer_range, "ratio": spread(ratios)[0],
+            "bar": f"<= {LOAD_BAR}"}
 
 
 def time_encoding(server, tokenizer, name, documents, rounds, folder):
