@@ -31,6 +31,22 @@ ANSWER_SEEDS = [
     '{"times": [1, "2.5 seconds"]} {"timestamps": [[1, 2], ["3s", "0:05"]], "caption": "\\"{"}',
     'from 3.0 seconds to 12.4 seconds, then 00:20 - 01:00:05',
 ]
+TOKENIZER_SEED = (  # "$$" stands for the tokens of the bytes
+    '{"version": "1.0", "added_tokens": [{"id": 259, "content": "<|end|>", "single_word": false, "lstrip": false, "rstrip": false, '
+    '"normalized": false, "special": true}], "normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": '
+    '[{"type": "Split", "pattern": {"Regex": "(?i:\'s|\'t|\'re|\'ve|\'m|\'ll|\'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| '
+    '?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"}}, {"type": "ByteLevel"}]}, '
+    '"decoder": {"type": "ByteLevel"}, "model": {"type": "BPE", "vocab": {$$, "ab": 256, "abc": 257, "\\"\\\\": 258}, '
+    '"merges": MERGES}}')
+TOKENIZER_JSON_SEEDS = [TOKENIZER_SEED.replace("MERGES", merges) for merges in (
+    '[["a", "b"], ["ab", "c"], ["\\"", "\\\\"]]', '["a b", "ab c"]', '[]')]
+TOKENIZER_SEEDS = ["the other's mother\n\n  if (x==10) {return;}", "\u732b\u5728 caf\u00e9 cafe\u0301 \u1112\u1161\u11ab \U0001f642", "<|im_start|>user\n<think></think>",
+                   "aaaaaaaaabababababab" * 9, "\u0958\u0344\ufb01\u212b"]
+TEMPLATE_SEEDS = [
+    "{%- for m in messages[::-1] %}\n  {{- m.role + ' ' -}} {%- if loop.last or m.content is string %}{{ m.content.split('</think>')[-1] }}{% endif %}{% endfor %}",
+    "{% set ns = namespace(a=1) %}{% macro f(x, y) %}{{ x | tojson }}{% endmacro %}{# c #}{% set ns.a = ns.a + n - 1 %}{{ f(d, 'q') ~ '' }}",
+    "{{ f(s[1:], not t) if n > 2 and 'k' in d else s.strip() | length }}{{ -n }}{{ d['k'][0] == 1 }}{{ raise_exception('no') }}",
+]
 WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "-1", "18446744073709551615", "dtype", "shape",
          "data_offsets", "__metadata__", "BF16", "F32", "I64", "BOOL", "9223372036854775807",
          "bbox_2d", "point_2d", "label", "start", "end", "times", "timestamps", "seconds", " to ", "</think>", "00:03"]
@@ -46,10 +62,10 @@ def seeds(target):
     if target in IMAGE_ENDINGS:
         files = sorted((house.ROOT / "tests" / "golden" / "images").glob(f"*.{IMAGE_ENDINGS[target]}"))
         return [data for data in (path.read_bytes() for path in files) if len(data) <= MOST_BYTES]
-    if target == "json":
-        return [text.encode() for text in JSON_SEEDS]
-    if target == "grounding":
-        return [text.encode() for text in ANSWER_SEEDS]
+    texts = {"json": JSON_SEEDS, "tokenizer_json": TOKENIZER_JSON_SEEDS, "tokenizer": TOKENIZER_SEEDS, "chat_template": TEMPLATE_SEEDS,
+             "grounding": ANSWER_SEEDS}
+    if target in texts:
+        return [text.encode() for text in texts[target]]
     return [struct.pack("<Q", len(text)) + text.encode() + bytes(size) for text, size in SAFETENSORS_SEEDS]
 
 

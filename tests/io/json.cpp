@@ -180,12 +180,18 @@ BOOST_AUTO_TEST_CASE(written_text_is_compact_indented_or_spaced) {
 }
 
 BOOST_AUTO_TEST_CASE(numbers_read_back_as_the_same_values) {
-  for (double value : {0.1, 1.0, -0.0, 1e-5, 1e22, 1.0 / 3, 123456789.0, 5e-324, 1.7976931348623157e308}) {
+  for (double value : {0.1, 1.0, -0.0, 1e-5, 1e15, 1000000000000000.1, 1e22, 1.0 / 3, 123456789.0, 5e-324,
+                       1.7976931348623157e308}) {
     const Json again = parse_json(write_json(Json(value)), "");
     BOOST_TEST((again.kind() == Json::Kind::Number));
     BOOST_TEST(again.number() == value);
     BOOST_TEST(std::signbit(again.number()) == std::signbit(value));
   }
+  // As Python writes them.
+  BOOST_TEST(write_json(Json(1e15)) == "1000000000000000.0");
+  BOOST_TEST(write_json(Json(-1234567890123456.5)) == "-1234567890123456.5");
+  BOOST_TEST(write_json(Json(1e16)) == "1e+16");
+  BOOST_TEST(write_json(Json(1e-05)) == "1e-05");
   BOOST_TEST(write_json(Json(std::numeric_limits<std::int64_t>::min())) == "-9223372036854775808");
 }
 

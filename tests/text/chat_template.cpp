@@ -77,6 +77,39 @@ BOOST_AUTO_TEST_CASE(answers_with_their_end_are_supervised_and_nothing_else) {
     BOOST_TEST(!piece.supervised);
 }
 
+// What is supervised begins where the generation prompt ends, and the parts are the whole text.
+BOOST_AUTO_TEST_CASE(thoughts_are_supervised_with_their_answer) {
+  std::vector<Message> chat = {message("user", "A"), message("assistant", "<think>\nold\n</think>\n\nB"),
+                               message("user", "C"), message("assistant", "D")};
+  chat[3].reasoning = "new\n";
+  std::string marked, whole;
+  for (const vlm::RenderedPiece& piece : vlm::render_chat_pieces(vlm::ChatVariant::Thinking, chat, {})) {
+    marked += piece.supervised ? "{" + piece.text + "}" : piece.text;
+    whole += piece.text;
+  }
+  BOOST_TEST(
+      marked ==
+      "<|im_start|>user\nA<|im_end|>\n<|im_start|>assistant\n{B<|im_end|>}\n"
+      "<|im_start|>user\nC<|im_end|>\n<|im_start|>assistant\n<think>\n{new\n</think>\n\nD<|im_end|>}\n");
+  BOOST_TEST(whole == vlm::render_chat(vlm::ChatVariant::Thinking, chat, {}));
+  const std::string prompt =
+      vlm::render_chat(vlm::ChatVariant::Thinking, {chat.data(), 3}, {.add_generation_prompt = true});
+  BOOST_TEST(whole.starts_with(prompt));
+}
+
+BOOST_AUTO_TEST_CASE(numbers_that_json_texts_spell_in_several_ways) {
+  const std::vector<Message> chat = {message("user", "A")};
+  vlm::ChatOptions options;
+  options.tools.push_back(vlm::parse_json(R"({"name": "f", "most": [1e30]})", "tools"));
+  BOOST_TEST(message_of([&] { vlm::render_chat(vlm::ChatVariant::Instruct, chat, options); }) ==
+             "vlm::DataError [chat-number]\n"
+             "  file      tools\n"
+             "  at        most[0]\n"
+             "  expected  numbers within 64 bits\n"
+             "  got       1e+30\n"
+             "  try       the number as a string");
+}
+
 BOOST_AUTO_TEST_CASE(the_parts_give_the_ids_of_the_whole) {
   const auto tokenizer =
       vlm::train_tokenizer("assistant assistant\n\n user user\n\n \n\n \n\n  b  b", {.vocabulary = 300});
@@ -101,12 +134,12 @@ BOOST_AUTO_TEST_CASE(wrong_conversations) {
              "vlm::DataError [chat-messages]\n"
              "  expected  at least one message\n"
              "  got       none");
-  const std::vector<Message> chat = {message("user", "A"), message("tool", "42")};
+  const std::vector<Message> chat = {message("user", "A"), message("developer", "42")};
   BOOST_TEST(message_of([&] { vlm::render_instruct(chat, true); }) ==
              "vlm::DataError [chat-role]\n"
              "  at        message 1\n"
-             "  expected  the role system, user or assistant\n"
-             "  got       \"tool\"");
+             "  expected  the role system, user, assistant or tool\n"
+             "  got       \"developer\"");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -7,7 +7,6 @@
 
 using namespace std::literals;
 using vlm::repair_utf8;
-using vlm::to_nfc;
 
 namespace {
 
@@ -82,40 +81,6 @@ BOOST_AUTO_TEST_CASE(white_space_is_the_unicode_property) {
     BOOST_TEST(vlm::is_white_space(c), static_cast<std::uint32_t>(c));
   for (const char32_t c : {U'\u180E', U'\u200B', U'\uFEFF', char32_t{0x1C}, char32_t{0x1F}, char32_t{0}})
     BOOST_TEST(!vlm::is_white_space(c), static_cast<std::uint32_t>(c));
-}
-
-BOOST_AUTO_TEST_CASE(canonical_composition) {
-  BOOST_TEST(to_nfc("e\u0301") == "\u00E9");
-  BOOST_TEST(to_nfc("\u1E9B\u0323") == "\u1E9B\u0323");        // stays
-  BOOST_TEST(to_nfc("s\u0307\u0323") == "\u1E69");             // marks change places, then both join
-  BOOST_TEST(to_nfc("a\u0300\u0300") == "\u00E0\u0300");       // the second is blocked
-  BOOST_TEST(to_nfc("\u0301e") == "\u0301e");                  // no starter before it
-  BOOST_TEST(to_nfc("q\u0307\u0323") == "q\u0323\u0307");      // ordered, nothing composes
-  BOOST_TEST(to_nfc("\u212B\u2126") == "\u00C5\u03A9");        // singletons
-  BOOST_TEST(to_nfc("\u0958") == "\u0915\u093C");              // excluded from composition
-  BOOST_TEST(to_nfc("\u0344") == "\u0308\u0301");              // a mark that decomposes
-  BOOST_TEST(to_nfc("\uF900\U0002F800") == "\u8C48\u4E3D");    // compatibility ideographs
-  BOOST_TEST(to_nfc("\uFA0E") == "\uFA0E");                    // a unified one among them
-  BOOST_TEST(to_nfc("\U0001D15E") == "\U0001D157\U0001D165");  // beyond the first plane
-  BOOST_TEST(to_nfc("\uFB01") == "\uFB01");                    // compatibility only
-  BOOST_TEST(to_nfc("\xC3") == "\uFFFD");
-}
-
-BOOST_AUTO_TEST_CASE(hangul_composes_by_arithmetic) {
-  BOOST_TEST(to_nfc("\u1112\u1161\u11AB") == "한");
-  BOOST_TEST(to_nfc("\u1112\u1161") == "하");
-  BOOST_TEST(to_nfc("하\u11AB") == "한");
-  BOOST_TEST(to_nfc("한\u11AB") == "한\u11AB");
-  BOOST_TEST(to_nfc("하\u11A7") == "하\u11A7");  // U+11A7 is no trailing consonant
-  BOOST_TEST(to_nfc("\u1161\u1112") == "\u1161\u1112");
-}
-
-BOOST_AUTO_TEST_CASE(normalising_twice_changes_nothing) {
-  for (char32_t c = 1; c < 0x30000; ++c) {
-    if (c >= 0xD800 && c < 0xE000) continue;
-    const std::string once = to_nfc(utf8(c) + "\u0323\u0301");
-    if (to_nfc(once) != once) BOOST_ERROR("U+" << std::hex << static_cast<std::uint32_t>(c));
-  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -126,9 +126,7 @@ inline Conversation parse_conversation(const Json& line, std::string_view file, 
 }
 
 // The text of a message without its pictures.
-inline std::string text_of(const Message& message) {
-  return detail::render_content(message, detail::VisionItems::Leave);
-}
+inline std::string text_of(const Message& message) { return detail::text_items(message); }
 
 // What stands after the last user message: the answer that a prompt asks for. Empty when there is none.
 inline std::string reference_answer(const Conversation& conversation) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <initializer_list>
 #include <iterator>
 #include <memory>
@@ -215,7 +216,15 @@ class JsonWriter {
  private:
   void write_number(const Json& value) {
     if (!std::isfinite(value.number())) refuse(value, "a finite number", kind_and_value(value));
-    text_ += nlohmann::json(value.number()).dump();
+    // As Python does, which turns to exponents one power of ten later than the library.
+    const double size = std::fabs(value.number());
+    if (size < 1e15 || size >= 1e16) {
+      text_ += nlohmann::json(value.number()).dump();
+    } else {
+      char digits[32];
+      text_.append(digits,
+                   static_cast<std::size_t>(std::snprintf(digits, sizeof digits, "%.1f", value.number())));
+    }
   }
 
   void write_string(const Json& value, const std::string& string) {

@@ -75,6 +75,31 @@ class BytePairs {
 
   const std::vector<Merge>& merges() const { return merges_; }
 
+  // Which of the tokens 0 to count - 1 come out of `merge` in one piece when their bytes go in, so that a look-up can
+  // take its place. is_byte(id) tells the tokens that no merge makes. All of them are told only of merges in order,
+  // where each makes a token of its own out of earlier ones; of others just the bytes.
+  template <class IsByte>
+  std::vector<bool> whole_tokens(std::size_t count, IsByte&& is_byte) const {
+    std::vector<bool> whole(count);
+    std::vector<std::int32_t> makers(count, -1);  // ranks
+    for (std::size_t id = 0; id < count; ++id) whole[id] = is_byte(id);
+    for (std::size_t rank = 0; rank < merges_.size(); ++rank) {
+      const Merge& merge = merges_[rank];
+      std::int32_t& maker = makers[static_cast<std::size_t>(merge.result)];
+      if (maker >= 0 || whole[static_cast<std::size_t>(merge.result)]) return bytes_alone(count, is_byte);
+      maker = static_cast<std::int32_t>(rank);
+    }
+    for (std::size_t rank = 0; rank < merges_.size(); ++rank) {
+      const auto left = static_cast<std::size_t>(merges_[rank].left);
+      const auto right = static_cast<std::size_t>(merges_[rank].right);
+      const auto order = static_cast<std::int32_t>(rank);
+      if (makers[left] >= order || makers[right] >= order) return bytes_alone(count, is_byte);
+      if (whole[left] && whole[right] && nothing_crosses(merges_[rank], makers))
+        whole[static_cast<std::size_t>(merges_[rank].result)] = true;
+    }
+    return whole;
+  }
+
   // Merges the symbols from `begin` to the end of `ids` in place.
   void merge(std::vector<std::int32_t>& ids, std::size_t begin) const {
     const std::size_t count = ids.size() - begin;
@@ -87,6 +112,31 @@ class BytePairs {
  private:
   static constexpr std::int32_t no_rank = detail::MergeTable::no_rank;
   static constexpr std::size_t longest_scanned = 64;
+
+  template <class IsByte>
+  static std::vector<bool> bytes_alone(std::size_t count, IsByte&& is_byte) {
+    std::vector<bool> bytes(count);
+    for (std::size_t id = 0; id < count; ++id) bytes[id] = is_byte(id);
+    return bytes;
+  }
+
+  // Both halves grow by merges of rising rank, from bytes. Undoes these, the latest first, and looks whether the two
+  // tokens at the border would have merged before the one that is undone. Equal ranks act from left to right.
+  bool nothing_crosses(const Merge& merge, const std::vector<std::int32_t>& makers) const {
+    std::int32_t left = merge.left, right = merge.right;
+    for (;;) {
+      const std::int32_t left_rank = makers[static_cast<std::size_t>(left)];
+      const std::int32_t right_rank = makers[static_cast<std::size_t>(right)];
+      if (left_rank < 0 && right_rank < 0) return true;
+      if (left_rank > right_rank) {
+        left = merges_[static_cast<std::size_t>(left_rank)].right;
+        if (table_.find(left, right).rank < left_rank) return false;
+      } else {
+        right = merges_[static_cast<std::size_t>(right_rank)].left;
+        if (table_.find(left, right).rank <= right_rank) return false;
+      }
+    }
+  }
 
   // Both return how many ids are left.
   std::size_t merge_by_scanning(std::int32_t* ids, std::size_t count) const {

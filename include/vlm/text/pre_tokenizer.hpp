@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <vlm/text/character_classes.hpp>
 #include <vlm/text/unicode.hpp>
 
 namespace vlm {
@@ -16,15 +17,6 @@ inline constexpr std::string_view qwen2_split_pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 namespace detail {
-
-enum class CharacterClass : std::uint8_t { Letter, Number, Space, NewLine, Other };
-
-inline constexpr CharacterClass character_class(char32_t c) {
-  if (c == '\r' || c == '\n') return CharacterClass::NewLine;
-  if (is_white_space(c)) return CharacterClass::Space;
-  if (is_letter(c)) return CharacterClass::Letter;
-  return is_number(c) ? CharacterClass::Number : CharacterClass::Other;
-}
 
 inline constexpr std::array<CharacterClass, 128> ascii_classes = [] {
   std::array<CharacterClass, 128> table{};
@@ -40,7 +32,7 @@ struct ScannedCharacter {
 
 class PieceScanner {
  public:
-  explicit PieceScanner(std::string_view text) : text_(text) {}
+  explicit PieceScanner(std::string_view text) : text_(text), classes_(CharacterClasses::table()) {}
 
   // The end of the piece that begins at `begin`, which is less than the size of the text.
   std::size_t piece_end(std::size_t begin) const {
@@ -61,8 +53,8 @@ class PieceScanner {
   ScannedCharacter at(std::size_t begin) const {
     const auto byte = static_cast<unsigned char>(text_[begin]);
     if (byte < 0x80) return {ascii_classes[byte], begin + 1};
-    const Utf8Character next = decode_utf8(text_.substr(begin));
-    return {character_class(next.code_point), begin + next.size};
+    const Utf8Character next = decode_valid_utf8(text_.data() + begin);
+    return {classes_.of(next.code_point), begin + next.size};
   }
 
   std::size_t skip(CharacterClass kind, std::size_t from) const {
@@ -113,6 +105,7 @@ class PieceScanner {
   }
 
   std::string_view text_;
+  const CharacterClasses& classes_;
 };
 
 }  // namespace detail

@@ -2,11 +2,9 @@
 // encode: added tokens are cut out of the raw text, then NFC, then pieces, then byte pairs inside each piece.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,8 +17,12 @@
 #include <vlm/io/json.hpp>
 #include <vlm/text/added_tokens.hpp>
 #include <vlm/text/byte_pairs.hpp>
+#include <vlm/text/normalization.hpp>
+#include <vlm/text/plain_tokenizer_file.hpp>
 #include <vlm/text/pre_tokenizer.hpp>
+#include <vlm/text/token_table.hpp>
 #include <vlm/text/tokenizer_json.hpp>
+#include <vlm/text/tokenizer_parts.hpp>
 #include <vlm/text/unicode.hpp>
 
 namespace vlm {
@@ -46,10 +48,11 @@ class Tokenizer {
       }
       special_[id] = token.special;
     }
-    ids_by_text_.resize(tokens_.size());
-    std::iota(ids_by_text_.begin(), ids_by_text_.end(), 0);
-    std::sort(ids_by_text_.begin(), ids_by_text_.end(),
-              [this](std::int32_t a, std::int32_t b) { return text_of(a) < text_of(b); });
+    const std::vector<bool> whole =
+        byte_pairs_.whole_tokens(base_size_, [this](std::size_t id) { return tokens_[id].size() == 1; });
+    table_ = TokenTable(tokens_.size());
+    for (std::size_t id = 0; id < tokens_.size(); ++id)
+      table_.add(tokens_, static_cast<std::int32_t>(id), id < base_size_ && whole[id]);
     for (std::size_t byte = 0; byte < 256; ++byte) {
       const char text = static_cast<char>(static_cast<unsigned char>(byte));
       byte_ids_[byte] = id_of({&text, 1}).value();
@@ -58,10 +61,12 @@ class Tokenizer {
 
   static Tokenizer from_json(const Json& file) { return Tokenizer(tokenizer_from_json(file)); }
 
-  // Reads a tokenizer.json, named itself or by its folder.
+  // Reads a tokenizer.json, named itself or by its folder; a folder without one may have vocab.json and merges.txt.
   static Tokenizer load(const std::string& path) {
     const std::string file = path.ends_with(".json") ? path : path + "/tokenizer.json";
-    return from_json(parse_json(MappedFile(file).text(), file));
+    if (file != path && !file_exists(file) && file_exists(path + "/vocab.json"))
+      return Tokenizer(read_tokenizer_parts(path));
+    return Tokenizer(read_tokenizer_json(MappedFile(file).text(), file));
   }
 
   Json to_json() const {
@@ -73,6 +78,7 @@ class Tokenizer {
   // that token: whoever passes on foreign text decides whether it may.
   std::vector<std::int32_t> encode(std::string_view text) const {
     std::vector<std::int32_t> ids;
+    ids.reserve(text.size() / 3 + 8);
     finder_.split(
         text, [&](std::string_view between) { encode_between(between, ids); },
         [&](std::size_t index) { ids.push_back(added_tokens_[index].id); });
@@ -91,11 +97,8 @@ class Tokenizer {
 
   // The token whose text (bytes, for a part of a character) is exactly this.
   std::optional<std::int32_t> id_of(std::string_view token) const {
-    const auto found =
-        std::lower_bound(ids_by_text_.begin(), ids_by_text_.end(), token,
-                         [this](std::int32_t id, std::string_view text) { return text_of(id) < text; });
-    if (found == ids_by_text_.end() || text_of(*found) != token) return std::nullopt;
-    return *found;
+    const std::int32_t id = table_.find(tokens_, token).id;
+    return id < 0 ? std::nullopt : std::optional(id);
   }
 
   // What a token stands for, bytes that may be a part of a character. DataError for an id without a token.
@@ -127,15 +130,15 @@ class Tokenizer {
     return texts;
   }
 
-  std::string_view text_of(std::int32_t id) const { return tokens_[static_cast<std::size_t>(id)]; }
-
   void encode_between(std::string_view text, std::vector<std::int32_t>& ids) const {
-    if (detail::is_settled(text)) return encode_pieces(text, ids);
+    if (is_settled(text)) return encode_pieces(text, ids);
     encode_pieces(normalises_ ? to_nfc(text) : repair_utf8(text), ids);
   }
 
   void encode_pieces(std::string_view text, std::vector<std::int32_t>& ids) const {
     for_each_piece(text, [&](std::string_view piece) {
+      const TokenTable::Entry& entry = table_.find(tokens_, piece);
+      if (entry.whole) return ids.push_back(entry.id);
       const std::size_t begin = ids.size();
       for (const char byte : piece) ids.push_back(byte_ids_[static_cast<unsigned char>(byte)]);
       byte_pairs_.merge(ids, begin);
@@ -149,7 +152,7 @@ class Tokenizer {
   BytePairs byte_pairs_;
   std::size_t base_size_;
   std::vector<bool> special_;
-  std::vector<std::int32_t> ids_by_text_;
+  TokenTable table_;
   std::array<std::int32_t, 256> byte_ids_;
 };
 

@@ -54,6 +54,9 @@ class ByteAlphabet {
     }
   }
 
+  // The byte that a character stands for, or -1.
+  int to_byte(char32_t character) const { return character < bytes_.size() ? bytes_[character] : -1; }
+
   std::string to_characters(std::string_view bytes) const {
     std::string text;
     for (const char byte : bytes) append_utf8(text, characters_[static_cast<unsigned char>(byte)]);
@@ -65,8 +68,9 @@ class ByteAlphabet {
     bytes.clear();
     while (!characters.empty()) {
       const Utf8Character next = decode_utf8(characters);
-      if (next.code_point >= bytes_.size() || bytes_[next.code_point] < 0) return false;
-      bytes += static_cast<char>(static_cast<unsigned char>(bytes_[next.code_point]));
+      const int byte = to_byte(next.code_point);
+      if (byte < 0) return false;
+      bytes += static_cast<char>(static_cast<unsigned char>(byte));
       characters.remove_prefix(next.size);
     }
     return true;
@@ -91,21 +95,33 @@ class TokenizerReader {
   explicit TokenizerReader(const Json& file) : file_(file) {}
 
   TokenizerDefinition read() {
+    read_settings();
+    read_vocabulary(file_.at("model").at("vocab"));
+    read_merges(file_.at("model").at("merges"));
+    read_added_tokens();
+    return std::move(definition_);
+  }
+
+  // Of a file whose vocabulary and merges were read already.
+  TokenizerDefinition read_around(std::vector<std::string> tokens, std::vector<Merge> merges) {
+    definition_.tokens = std::move(tokens);
+    definition_.merges = std::move(merges);
+    read_settings();
+    read_added_tokens();
+    return std::move(definition_);
+  }
+
+ private:
+  void read_settings() {
     definition_.normalises = read_normalizer();
     check_pre_tokenizer();
     check_type(file_, "decoder", "ByteLevel");
     if (const Json* processor = file_.find("post_processor"); processor && !processor->is_null())
       check_type(file_, "post_processor", "ByteLevel");
     check_type(file_, "model", "BPE");
-    const Json& model = file_.at("model");
-    check_model(model);
-    read_vocabulary(model.at("vocab"));
-    read_merges(model.at("merges"));
-    read_added_tokens();
-    return std::move(definition_);
+    check_model(file_.at("model"));
   }
 
- private:
   [[noreturn]] static void refuse(std::string_view id, const Json& where, std::string expected,
                                   std::string got) {
     throw ConfigError(id, {{"file", where.document()},

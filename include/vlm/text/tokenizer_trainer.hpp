@@ -19,10 +19,10 @@
 #include <vlm/core/error.hpp>
 #include <vlm/text/added_tokens.hpp>
 #include <vlm/text/byte_pairs.hpp>
+#include <vlm/text/normalization.hpp>
 #include <vlm/text/pre_tokenizer.hpp>
 #include <vlm/text/tokenizer.hpp>
 #include <vlm/text/tokenizer_json.hpp>
-#include <vlm/text/unicode.hpp>
 
 namespace vlm {
 
