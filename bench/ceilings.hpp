@@ -22,7 +22,8 @@ struct MultiplyAddKernel {
   template <int W>
   VLM_INLINE static void run(float* out) {
     Floats<W> sum[chains], left, right;
-    VLM_UNROLL for (int i = 0; i < chains; ++i) fill<W>(sum[i], static_cast<float>(i));
+    // From memory: a compiler that knew the values would leave out chains that are alike or stay where they start.
+    VLM_UNROLL for (int i = 0; i < chains; ++i) load<W>(sum[i], out + i * W);
     fill<W>(left, 0.999f);
     fill<W>(right, 0.001f);
     for (int step = 0; step < steps; ++step) {
@@ -103,7 +104,7 @@ class Ceilings {
     return {"fma peak",
             [this] {
               queue_.parallel(queue_.threads(), [&](vlm::Index task, int) {
-                vlm::cpu::dispatch<Kernel>(queue_.level(), to_.data() + task * 64);
+                vlm::cpu::dispatch<Kernel>(queue_.level(), to_.data() + task * 256);
               });
             },
             work};

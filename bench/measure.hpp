@@ -61,8 +61,11 @@ inline int calls_for(const Contender& one) {
   one.run();
   return std::clamp(static_cast<int>(0.06 / std::max(seconds_now() - start, 1e-9)), 1, 100000);
 }
-// Seconds of one of several calls.
+// Seconds of one of several calls. The pause lets the threads of the contender before fall asleep, which may spin for
+// tens of milliseconds; the first call wakes those of this one.
 inline double seconds_of(const Contender& one, int calls) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(40));
+  one.run();
   const double start = seconds_now();
   for (int call = 0; call < calls; ++call) one.run();
   return (seconds_now() - start) / calls;

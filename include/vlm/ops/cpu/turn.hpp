@@ -126,7 +126,7 @@ VLM_INLINE void copy_block(const Stored* from, Index pitch, Index rows, Index co
     Floats<W> lanes;
     Index j = 0;
     for (; j + W <= columns; j += W) {
-      __builtin_prefetch(from + 4 * pitch + j);
+      __builtin_prefetch(from + 12 * pitch + j);
       load_wide<W>(lanes, from + j);
       store<W>(to + j, lanes);
     }
