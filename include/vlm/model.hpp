@@ -3,9 +3,13 @@
 
 #include <vlm/model/batch.hpp>
 #include <vlm/model/config.hpp>
+#include <vlm/model/costs.hpp>
+#include <vlm/model/describe.hpp>
 #include <vlm/model/load.hpp>
 #include <vlm/model/model.hpp>
+#include <vlm/model/network.hpp>
 #include <vlm/model/parts.hpp>
+#include <vlm/model/passes.hpp>
 #include <vlm/model/positions.hpp>
 #include <vlm/model/spec.hpp>
 #include <vlm/model/with_model.hpp>

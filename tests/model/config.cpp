@@ -108,6 +108,21 @@ BOOST_AUTO_TEST_CASE(rope_is_found_in_every_spelling) {
                   .text.rope_interleaved.value());
 }
 
+// The older spelling stands at the top, the newer one at either level.
+BOOST_AUTO_TEST_CASE(dtype_in_every_spelling) {
+  const std::string tied = R"("tie_word_embeddings": true, )", in_text = R"("hidden_size": 32, )";
+  BOOST_TEST((ModelConfig::parse(released, "c").dtype == DType::F32));
+  for (const char* key : {R"("torch_dtype": )", R"("dtype": )"})
+    for (const auto& [name, dtype] :
+         {std::pair{"bfloat16", DType::BF16}, {"float16", DType::F16}, {"float32", DType::F32}}) {
+      const std::string member = std::string(key) + '"' + name + R"(", )";
+      BOOST_TEST((ModelConfig::parse(with(tied, tied + member), "c").dtype == dtype));
+      BOOST_TEST((ModelConfig::parse(with(in_text, in_text + member), "c").dtype == dtype));
+    }
+  BOOST_TEST(refusal(with(tied, tied + R"("torch_dtype": "float8", )")) ==
+             contradiction("torch_dtype", "bfloat16, float16 or float32", "\"float8\""));
+}
+
 BOOST_AUTO_TEST_CASE(other_spellings) {
   BOOST_TEST(ModelConfig::parse(with("in_channels", "in_chans"), "c").vision.channels == 3);
   BOOST_TEST(ModelConfig::parse(with(R"("in_channels": 3, )", ""), "c").vision.channels == 3);
@@ -210,7 +225,9 @@ BOOST_AUTO_TEST_CASE(sizes_are_positive_and_fit) {
 BOOST_AUTO_TEST_CASE(the_files_of_the_goldens_are_read) {
   BOOST_TEST(ModelConfig::load("tests/golden/cases/moe_00_text").text.experts > 0);
   BOOST_TEST(ModelConfig::load("tests/golden/cases/dense_00_text").text.experts == 0);
+  BOOST_TEST(ModelConfig::load("tests/golden/cases/moe_00_text/config.json").text.experts > 0);
   BOOST_CHECK_THROW(ModelConfig::load("tests/golden/no_such_case"), FileError);
+  BOOST_CHECK_THROW(ModelConfig::load("tests/golden/no_such_case.json"), FileError);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

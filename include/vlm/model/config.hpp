@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <vlm/io/file.hpp>
+#include <vlm/io/folder.hpp>
 #include <vlm/io/json.hpp>
 #include <vlm/text/qwen3.hpp>
 #include <vlm/vision/siglip2.hpp>
@@ -18,14 +19,16 @@ struct ModelConfig {
   TextSizes text;
   std::int32_t image_token = 151655, video_token = 151656;
   std::int32_t vision_start_token = 151652, vision_end_token = 151653;
-  bool tied = false;  // the head is the token table
+  bool tied = false;         // the head is the token table
+  DType dtype = DType::F32;  // of the weights, where the file says it; the header of the weights decides
   float initial_deviation = 0.02f;
   std::string text_of_file;  // the document itself, written back when the model is saved
 
   static ModelConfig parse(std::string_view text, std::string_view document);
-  static ModelConfig load(const std::string& folder) {
-    const std::string path = folder + "/config.json";
-    return parse(read_file(path), path);
+  // `path`: a folder, or the file itself.
+  static ModelConfig load(const std::string& path) {
+    const std::string file = is_folder(path) || !path.ends_with(".json") ? path + "/config.json" : path;
+    return parse(read_file(file), file);
   }
 };
 
@@ -63,6 +66,13 @@ inline Index size_or(const Json& object, std::string_view name, Index otherwise)
                      {"expected", std::move(expected)},
                      {"got", std::move(got)},
                      {"try", "correct config.json, or take it from the checkpoint's source"}});
+}
+
+inline DType read_dtype(const Json& value) {
+  for (const auto& [name, dtype] :
+       {std::pair{"bfloat16", DType::BF16}, {"float32", DType::F32}, {"float16", DType::F16}})
+    if (value.string() == name) return dtype;
+  contradiction(value.document(), value.path(), "bfloat16, float16 or float32", '"' + value.string() + '"');
 }
 
 inline VisionSizes read_vision(const Json& config, const std::string& document) {
@@ -190,6 +200,9 @@ inline ModelConfig ModelConfig::parse(std::string_view text, std::string_view do
   const Json* tied = detail::first_of(json, {"tie_word_embeddings"});
   if (!tied) tied = detail::first_of(text_config, {"tie_word_embeddings"});
   config.tied = tied && tied->boolean();
+  const Json* dtype = detail::first_of(json, {"torch_dtype", "dtype"});
+  if (!dtype) dtype = detail::first_of(text_config, {"torch_dtype", "dtype"});
+  if (dtype) config.dtype = detail::read_dtype(*dtype);
   if (const Json* deviation = detail::first_of(text_config, {"initializer_range"}))
     config.initial_deviation = static_cast<float>(deviation->number());
   config.text_of_file = text;

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <vlm/core/buffer.hpp>
@@ -68,13 +69,25 @@ class ParameterStore {
   std::vector<Parameter>& parameters() { return parameters_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
 
+  // Throws ConfigError [model-size] where a tensor, or all together, has more than 2^48 elements.
+  void add(std::string name, ParamRecord& record, bool trained) {
+    const Index count = detail::element_count(record.stored_shape());
+    total_ += count;
+    detail::element_count({total_});
+    if (trained) trained_floats_ += padded(count);
+    parameters_.push_back({.name = std::move(name),
+                           .record = &record,
+                           .trained = trained,
+                           .count = count,
+                           .value = {},
+                           .gradient = {}});
+  }
+
   // Gives trained parameters their values and gradients: two ranges, in visiting order, so that each
   // part is one piece.
   void allocate_trained() {
-    std::size_t total = 0;
-    for (const Parameter& p : parameters_) total += p.trained ? padded(p.count) : 0;
-    values_ = Buffer<Cpu>(total * sizeof(float));
-    gradients_ = Buffer<Cpu>(total * sizeof(float));
+    values_ = Buffer<Cpu>(trained_floats_ * sizeof(float));
+    gradients_ = Buffer<Cpu>(trained_floats_ * sizeof(float));
     std::size_t used = 0;
     for (Parameter& p : parameters_) {
       if (!p.trained) continue;
@@ -82,6 +95,16 @@ class ParameterStore {
       p.gradient = {reinterpret_cast<float*>(gradients_.data()) + used, static_cast<std::size_t>(p.count)};
       p.record->bind(p.value.data(), DType::F32);
       used += padded(p.count);
+    }
+  }
+
+  // Addresses that are never null and never read, in the place of memory: for a model that is only measured.
+  void imagine(DType matrices) {
+    float* const nowhere = reinterpret_cast<float*>(Buffer<Cpu>::alignment);
+    for (Parameter& p : parameters_) {
+      p.record->bind(nowhere, p.trained || read_in_f32(p) ? DType::F32 : matrices);
+      const auto count = static_cast<std::size_t>(p.count);
+      if (p.trained) p.value = p.gradient = {nowhere, count};
     }
   }
 
@@ -133,10 +156,21 @@ class ParameterStore {
   }
 
   void zero_gradients() { std::memset(gradients_.data(), 0, gradients_.size()); }
-  std::size_t gradient_bytes() const { return gradients_.size(); }
+  std::size_t gradient_bytes() const { return trained_floats_ * sizeof(float); }
+  // Of all values, whether they lie in memory or in a mapped file.
+  std::size_t weight_bytes() const {
+    std::size_t bytes = trained_floats_ * sizeof(float);
+    for (const Parameter& p : parameters_)
+      if (!p.trained) bytes += static_cast<std::size_t>(p.count) * size_of(p.record->format());
+    return bytes;
+  }
 
  private:
   static std::size_t padded(Index count) { return (static_cast<std::size_t>(count) + 15) / 16 * 16; }
+  // Vectors and the position table; matrices stay in the format of the file.
+  static bool read_in_f32(const Parameter& p) {
+    return p.record->stored_shape().size() == 1 || p.name.ends_with("pos_embed.weight");
+  }
   static bool readable(DType type) { return type == DType::F32 || type == DType::BF16; }
 
   // Memory of its own for a frozen parameter that cannot stay in the file.
@@ -149,15 +183,15 @@ class ParameterStore {
 
   void bind(Parameter& p, const StoredTensor& tensor) {
     if (p.trained) return detail::widen_tensor(tensor, p.value);
-    // Vectors and the position table are read in f32; matrices stay in the format of the file.
-    const bool high = p.record->stored_shape().size() == 1 || p.name.ends_with("pos_embed.weight");
-    if (tensor.aligned() && (tensor.dtype == DType::F32 || !high))
+    if (tensor.aligned() && (tensor.dtype == DType::F32 || !read_in_f32(p)))
       p.record->bind(tensor.bytes.data(), tensor.dtype);
     else
       detail::widen_tensor(tensor, own(p));
   }
 
   std::vector<Parameter> parameters_;
+  Index total_ = 0;
+  std::size_t trained_floats_ = 0;
   Buffer<Cpu> values_, gradients_;
   std::vector<Buffer<Cpu>> owned_;
   std::vector<SafetensorsFolder> files_;

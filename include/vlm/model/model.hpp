@@ -11,10 +11,9 @@
 
 #include <vlm/model/batch.hpp>
 #include <vlm/model/load.hpp>
+#include <vlm/model/network.hpp>
 #include <vlm/model/parts.hpp>
 #include <vlm/model/spec.hpp>
-#include <vlm/nn/loss.hpp>
-#include <vlm/nn/named.hpp>
 #include <vlm/ops/rows.hpp>
 
 namespace vlm {
@@ -57,10 +56,10 @@ class Model {
   using HeadEnv = Env<Device, Precision,
                       detail::ModeOf<trains<part::Head>, trains_vision || trains<part::Decoder>>, Keep>;
 
-  using EncoderLayer = typename Spec::EncoderSpec::template Layer<EncoderEnv>;
-  using MergerLayers = Mergers<MergerEnv, typename Spec::MergerSpec::MergerKind>;
-  using DecoderLayer = typename Spec::DecoderSpec::template Layer<DecoderEnv>;
-  using HeadLayer = Linear<HeadEnv>;
+  using Net = Network<Spec, EncoderEnv, MergerEnv, DecoderEnv, HeadEnv>;
+  using EncoderLayer = typename Net::EncoderLayer;
+  using MergerLayers = typename Net::MergerLayers;
+  using DecoderLayer = typename Net::DecoderLayer;
   using RopeKind = typename Spec::RopeSpec::RopeKind;
   using Rows = View<T, 2, Device>;
 
@@ -81,14 +80,56 @@ class Model {
     SafetensorsFolder weights(folder);
     config.tied = config.tied || !weights.find("lm_head.weight");
     Model model(config);
+    model.allocate_trained();
     model.parts_->store.read(std::move(weights), folder, config.tied);
     return model;
   }
   // A new model: parameters drawn from the seed and their names. Throws ConfigError [config-type].
   static Model make(const ModelConfig& config, std::uint64_t seed) {
     Model model(config);
+    model.allocate_trained();
     model.parts_->store.initialise_all(seed, config.initial_deviation);
     return model;
+  }
+
+  // A model without memory for its parameters: it can be walked, and its passes measured, and nothing else. Throws
+  // ConfigError [config-type].
+  static Model outline(const ModelConfig& config) {
+    Model model(config);
+    model.parts_->store.imagine(config.dtype);
+    model.bind_gradients();
+    return model;
+  }
+  // Throws ConfigError [config-type] where the configuration is not that of this type, both values in the message.
+  static void require_fit(const ModelConfig& config) {
+    const auto refuse = [](const char* where, std::string expected, std::string got) {
+      throw ConfigError("config-type", {{"at", where},
+                                        {"expected", std::move(expected)},
+                                        {"got", std::move(got)},
+                                        {"try", "a model type that fits config.json"}});
+    };
+    if (config.vision.taps.size() != static_cast<std::size_t>(Spec::taps))
+      refuse("vision_config.deepstack_visual_indexes",
+             "DeepStack<" + std::to_string(Spec::taps) + "> as in the type",
+             std::to_string(config.vision.taps.size()) + " taps");
+    if (Spec::taps > config.text.layers)
+      refuse("text_config.num_hidden_layers",
+             "at least one block for each of " + std::to_string(Spec::taps) + " taps",
+             std::to_string(config.text.layers));
+    if (const std::optional<bool>& turns = config.text.rope_interleaved) {
+      if (*turns && std::is_same_v<RopeKind, SectionedM>)
+        refuse("mrope_interleaved", "false, as the type has Rope<SectionedM>", "true");
+      if (!*turns && std::is_same_v<RopeKind, InterleavedM>)
+        refuse("mrope_interleaved", "true, as the type has Rope<InterleavedM>", "false");
+    }
+    if (Spec::sparse != (config.text.experts > 0))
+      refuse("text_config",
+             Spec::sparse ? "num_experts, as the type has Decoder<..., MoE>"
+                          : "no num_experts, as the type has Decoder<..., Dense>",
+             Spec::sparse ? "a dense decoder" : std::to_string(config.text.experts) + " experts");
+    if (config.tied && trains<part::Head> && !trains<part::Decoder>)
+      refuse("tie_word_embeddings", "part::Decoder among the trained parts, as it holds the tied head",
+             "part::Head without it");
   }
 
   // Writes config.json and model.safetensors; each file appears whole or not at all.
@@ -102,6 +143,7 @@ class Model {
   std::vector<Parameter>& parameters() { return parts_->store.parameters(); }
   void zero_gradients() { parts_->store.zero_gradients(); }
   std::size_t gradient_bytes() const { return parts_->store.gradient_bytes(); }
+  std::size_t weight_bytes() const { return parts_->store.weight_bytes(); }
   // The output matrix and its gradient (empty unless trained): the token table when tied.
   Matrix<Device> head() const {
     return config().tied ? parts_->decoder.embed_tokens.weight.matrix() : parts_->head.weight.matrix();
@@ -183,89 +225,33 @@ class Model {
   }
 
  private:
-  struct Parts {
+  struct Parts : Net {
     explicit Parts(const ModelConfig& c)
-        : config(c),
-          encoder(c.vision),
-          mergers(MergerSizes{.features = c.vision.features,
-                              .outputs = c.vision.out_features,
-                              .norm_eps = c.vision.norm_eps},
-                  Spec::taps),
-          decoder(c.text),
-          head(c.text.features, c.text.vocabulary),
-          frequencies(rope_frequencies<RopeKind>(c.text.rope_theta, c.text.head_dim)) {}
+        : Net(c), config(c), frequencies(rope_frequencies<RopeKind>(c.text.rope_theta, c.text.head_dim)) {}
 
     ModelConfig config;
-    EncoderLayer encoder;
-    MergerLayers mergers;
-    DecoderLayer decoder;
-    HeadLayer head;
     ParameterStore store;
     std::vector<float> frequencies;
   };
 
   explicit Model(const ModelConfig& config) {
-    check(config);
+    require_fit(config);
     parts_ = std::make_unique<Parts>(config);
-    collect(parts_->encoder, "model.visual");
-    collect(parts_->mergers, "model.visual");
-    collect(parts_->decoder, "model.language_model");
-    if (!config.tied) collect(parts_->head, "lm_head");
-    parts_->store.allocate_trained();
-    bind_gradients(parts_->encoder);
-    bind_gradients(parts_->mergers);
-    bind_gradients(parts_->decoder);
-    if (!config.tied) bind_gradients(parts_->head);
-  }
-
-  static void check(const ModelConfig& config) {
-    const auto refuse = [](const char* where, std::string expected, std::string got) {
-      throw ConfigError("config-type", {{"at", where},
-                                        {"expected", std::move(expected)},
-                                        {"got", std::move(got)},
-                                        {"try", "a model type that fits config.json"}});
-    };
-    if (config.vision.taps.size() != static_cast<std::size_t>(Spec::taps))
-      refuse("vision_config.deepstack_visual_indexes",
-             "DeepStack<" + std::to_string(Spec::taps) + "> as in the type",
-             std::to_string(config.vision.taps.size()) + " taps");
-    if (Spec::taps > config.text.layers)
-      refuse("text_config.num_hidden_layers",
-             "at least one block for each of " + std::to_string(Spec::taps) + " taps",
-             std::to_string(config.text.layers));
-    if (const std::optional<bool>& turns = config.text.rope_interleaved) {
-      if (*turns && std::is_same_v<RopeKind, SectionedM>)
-        refuse("mrope_interleaved", "false, as the type has Rope<SectionedM>", "true");
-      if (!*turns && std::is_same_v<RopeKind, InterleavedM>)
-        refuse("mrope_interleaved", "true, as the type has Rope<InterleavedM>", "false");
-    }
-    if (Spec::sparse != (config.text.experts > 0))
-      refuse("text_config",
-             Spec::sparse ? "num_experts, as the type has Decoder<..., MoE>"
-                          : "no num_experts, as the type has Decoder<..., Dense>",
-             Spec::sparse ? "a dense decoder" : std::to_string(config.text.experts) + " experts");
-    if (config.tied && trains<part::Head> && !trains<part::Decoder>)
-      refuse("tie_word_embeddings", "part::Decoder among the trained parts, as it holds the tied head",
-             "part::Head without it");
-  }
-
-  template <class Layers>
-  void collect(Layers& layers, const std::string& path) {
-    walk(layers, path, [&](const std::string& name, auto& param) {
-      parts_->store.parameters().push_back({.name = name,
-                                            .record = &param,
-                                            .trained = std::remove_reference_t<decltype(param)>::trained,
-                                            .count = detail::element_count(param.stored_shape()),
-                                            .value = {},
-                                            .gradient = {}});
+    ParameterStore& store = parts_->store;
+    parts_->walk_parameters([&](const std::string& name, auto& param) {
+      store.add(name, param, std::remove_reference_t<decltype(param)>::trained);
     });
   }
-  template <class Layers>
-  void bind_gradients(Layers& layers) {
-    walk(layers, "", [&](const std::string&, auto& param) {
+  void allocate_trained() {
+    parts_->store.allocate_trained();
+    bind_gradients();
+  }
+  void bind_gradients() {
+    std::size_t next = 0;
+    parts_->walk_parameters([&](const std::string&, auto& param) {
       if constexpr (std::remove_reference_t<decltype(param)>::trained)
-        for (Parameter& p : parts_->store.parameters())
-          if (p.record == &param) param.bind_gradient(p.gradient.data());
+        param.bind_gradient(parts_->store.parameters()[next].gradient.data());
+      ++next;
     });
   }
 
