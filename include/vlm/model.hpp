@@ -3,6 +3,7 @@
 
 #include <vlm/model/batch.hpp>
 #include <vlm/model/config.hpp>
+#include <vlm/model/copy_weights.hpp>
 #include <vlm/model/costs.hpp>
 #include <vlm/model/describe.hpp>
 #include <vlm/model/load.hpp>
@@ -12,4 +13,5 @@
 #include <vlm/model/passes.hpp>
 #include <vlm/model/positions.hpp>
 #include <vlm/model/spec.hpp>
+#include <vlm/model/weight_index.hpp>
 #include <vlm/model/with_model.hpp>

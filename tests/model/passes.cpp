@@ -48,7 +48,10 @@ BOOST_AUTO_TEST_CASE(passes_give_the_loss_the_gradients_and_the_logits) {
                                            golden::draw_sample(test.config, "....", {}, 2)});
   for (float& weight : batch.weights) weight = 1.0f / static_cast<float>(batch.weights.size());
   Runtime<Cpu> s(2);
-  whole.forward_and_backward(s, batch);
+  {
+    Runtime<Cpu> steps(2);
+    whole.forward_and_backward(steps, batch);
+  }
 
   Net::RopeTables tables;
   double loss = 0;

@@ -173,6 +173,21 @@ inline TextSizes read_text(const Json& config, const std::string& document) {
   return n;
 }
 
+// The document of a configuration, saying that its weights are of this format, wherever it said one before.
+inline std::string with_dtype(const ModelConfig& config, DType dtype) {
+  const Json name = dtype == DType::BF16 ? "bfloat16" : "float32";
+  Json json = parse_json(config.text_of_file, "config.json");
+  for (const char* part : {"text_config", "vision_config"}) {
+    Json inner = json.at(part);
+    for (const char* key : {"torch_dtype", "dtype"})
+      if (inner.find(key)) inner.set(key, name);
+    json.set(part, inner);
+  }
+  json.set("torch_dtype", name);
+  if (json.find("dtype")) json.set("dtype", name);
+  return write_json(json, 2) + "\n";
+}
+
 }  // namespace detail
 
 inline ModelConfig ModelConfig::parse(std::string_view text, std::string_view document) {

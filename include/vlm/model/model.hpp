@@ -75,20 +75,20 @@ class Model {
   // Reads an unmodified Hugging Face folder. Where it stores no head, the token table serves as one, whatever
   // the flag says: such checkpoints exist. Throws ConfigError where config.json contradicts itself or the type
   // [config-type], FileError where a file is damaged or the tensors are not those of the model [weights].
-  static Model load(const std::string& folder) {
+  static Model load(const std::string& folder, FrozenWeights frozen = FrozenWeights::Stored) {
     ModelConfig config = ModelConfig::load(folder);
-    SafetensorsFolder weights(folder);
+    WeightIndex weights{SafetensorsFolder(folder)};
     config.tied = config.tied || !weights.find("lm_head.weight");
     Model model(config);
     model.allocate_trained();
-    model.parts_->store.read(std::move(weights), folder, config.tied);
+    model.parts_->store.read(std::move(weights), folder, config.tied, frozen, all_names);
     return model;
   }
   // A new model: parameters drawn from the seed and their names. Throws ConfigError [config-type].
   static Model make(const ModelConfig& config, std::uint64_t seed) {
     Model model(config);
     model.allocate_trained();
-    model.parts_->store.initialise_all(seed, config.initial_deviation);
+    model.parts_->store.initialise_values(seed, config.initial_deviation, all_names);
     return model;
   }
 
@@ -132,10 +132,12 @@ class Model {
              "part::Head without it");
   }
 
-  // Writes config.json and model.safetensors; each file appears whole or not at all.
-  void save(const std::string& folder) const {
-    parts_->store.write(folder + "/model.safetensors");
-    write_file_atomically(folder + "/config.json", config().text_of_file);
+  // Writes config.json and model.safetensors; each file appears whole or not at all. Tensors that no training has
+  // touched go back byte for byte, and others in f32; with `dtype`, F32 or BF16, all are written in that format.
+  void save(const std::string& folder, std::optional<DType> dtype = std::nullopt) const {
+    parts_->store.write(folder + "/model.safetensors", dtype);
+    write_file_atomically(folder + "/config.json",
+                          dtype ? detail::with_dtype(config(), *dtype) : config().text_of_file);
   }
 
   const ModelConfig& config() const { return parts_->config; }
@@ -233,6 +235,8 @@ class Model {
     ParameterStore store;
     std::vector<float> frequencies;
   };
+
+  static constexpr auto all_names = [](std::string_view) { return true; };
 
   explicit Model(const ModelConfig& config) {
     require_fit(config);
