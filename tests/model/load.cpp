@@ -308,4 +308,31 @@ BOOST_AUTO_TEST_CASE(the_type_must_fit_the_configuration) {
                   "part::Head without it"));
 }
 
+// A tensor that no file could hold is refused before memory is asked for; so is a sum of many.
+BOOST_AUTO_TEST_CASE(models_beyond_all_memory_are_refused) {
+  const auto message = [](const std::string& text) -> std::string {
+    try {
+      Frozen::outline(ModelConfig::parse(text, "config.json"));
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  const auto with = [](std::string from, const std::string& to) {
+    std::string text = config_text(true);
+    return text.replace(text.find(from), from.size(), to);
+  };
+  const std::string ending =
+      "\n  expected  at most 2^48 elements\n  try       the sizes of a real config.json";
+  BOOST_TEST(message(with("\"intermediate_size\": 12, \"num_heads\"",
+                          "\"intermediate_size\": 2147483647, \"num_heads\"")) == "no error");
+  BOOST_TEST(message(with("\"num_position_embeddings\": 9", "\"num_position_embeddings\": 2147302921")) ==
+             "no error");
+  std::string wide = with("\"hidden_size\": 16, \"num_hidden_layers\": 1",
+                          "\"hidden_size\": 2147483647, \"num_hidden_layers\": 1");
+  wide.replace(wide.find("\"out_hidden_size\": 16"), 21, "\"out_hidden_size\": 2147483647");
+  wide.replace(wide.find("\"vocab_size\": 24"), 16, "\"vocab_size\": 2147483647");
+  BOOST_TEST(message(wide) == "vlm::ConfigError [model-size]\n  tensor    [2147483647, 2147483647]" + ending);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -12,6 +12,7 @@
 #include <vlm/model/batch.hpp>
 #include <vlm/model/load.hpp>
 #include <vlm/model/network.hpp>
+#include <vlm/model/part_layers.hpp>
 #include <vlm/model/parts.hpp>
 #include <vlm/model/spec.hpp>
 #include <vlm/ops/rows.hpp>
@@ -61,6 +62,22 @@ class Model {
   using MergerLayers = typename Net::MergerLayers;
   using DecoderLayer = typename Net::DecoderLayer;
   using RopeKind = typename Spec::RopeSpec::RopeKind;
+  static_assert(
+      check::LayerOfPart<part::Encoder, EncoderLayer, EncoderForward<EncoderLayer, EncoderEnv>>::value);
+  static_assert(check::LayerOfPart<part::Merger, typename MergerLayers::Main,
+                                   Layer<typename MergerLayers::Main, MergerEnv>>::value);
+  static_assert(check::LayerOfPart<part::Merger, typename MergerLayers::Tap,
+                                   Layer<typename MergerLayers::Tap, MergerEnv>>::value);
+  static_assert(
+      check::LayerOfPart<part::Decoder, DecoderLayer, DecoderForward<DecoderLayer, DecoderEnv>>::value);
+  static_assert(check::TrainedPart < part::Encoder, EncoderLayer,
+                !EncoderEnv::passes || EncoderBackward < EncoderLayer, EncoderEnv >> ::value);
+  static_assert(check::TrainedPart < part::Merger, typename MergerLayers::Main,
+                !MergerEnv::passes || Backward < typename MergerLayers::Main, MergerEnv >> ::value);
+  static_assert(check::TrainedPart < part::Merger, typename MergerLayers::Tap,
+                !MergerEnv::passes || Backward < typename MergerLayers::Tap, MergerEnv >> ::value);
+  static_assert(check::TrainedPart < part::Decoder, DecoderLayer,
+                !DecoderEnv::passes || DecoderBackward < DecoderLayer, DecoderEnv >> ::value);
   using Rows = View<T, 2, Device>;
 
   // What a forward keeps for the backward of the same batch.
@@ -92,6 +109,18 @@ class Model {
     return model;
   }
 
+  // A model whose encoder and text stream are read, each from an index and its folder, and whose mergers are drawn from
+  // the seed. See assemble.hpp. Throws as load does.
+  static Model assemble(const ModelConfig& config, WeightIndex encoder, const std::string& encoder_folder,
+                        WeightIndex decoder, const std::string& decoder_folder, std::uint64_t seed) {
+    Model model(config);
+    model.allocate_trained();
+    ParameterStore& store = model.parts_->store;
+    store.read(std::move(encoder), encoder_folder, false, FrozenWeights::Stored, detail::in_encoder);
+    store.read(std::move(decoder), decoder_folder, config.tied, FrozenWeights::Stored, detail::in_text);
+    store.initialise_values(seed, config.initial_deviation, detail::in_merger);
+    return model;
+  }
   // A model without memory for its parameters: it can be walked, and its passes measured, and nothing else. Throws
   // ConfigError [config-type].
   static Model outline(const ModelConfig& config) {
@@ -175,6 +204,28 @@ class Model {
             .sine = detail::on_device<Device>(tables.sine, batch.token_count())};
   }
 
+  // Pixels to rows of visual tokens, [visual tokens, features]: the main merger's into `visual`, each tap's into its own.
+  void encode(Runtime<Device>& s, const Batch& batch, Rows visual, Rows* taps, Saved& saved) const {
+    const bool keeping = MergerEnv::passes && s.keeping();
+    std::optional<typename Runtime<Device>::Scope> given_back;
+    if (!keeping) given_back.emplace(s);
+    const Rows encoded = s.template keep<T>(batch.patch_count(), config().vision.features);
+    saved.encoded = encoded;
+    saved.taps = s.template records<typename MergerLayers::Tap::Saved>(Spec::taps);
+    s.sequences() = vision_sequences(batch);
+    parts_->encoder.forward(s, vision_inputs(batch), encoded, saved.encoder, [&](Index block, Rows rows) {
+      const int j = tap_after(block);
+      if (j < 0) return;
+      if (keeping && !EncoderEnv::passes) {  // a frozen tower's rows are overwritten by its next blocks
+        const Rows copy = s.template keep<T>(rows.rows(), rows.extent[1]);
+        s.run(Copy<Device, T>{.into = copy, .from = rows});
+        rows = copy;
+      }
+      parts_->mergers.taps[static_cast<std::size_t>(j)].forward(s, rows, taps[j], saved.taps[j]);
+    });
+    parts_->mergers.main.forward(s, encoded, visual, saved.merger);
+  }
+
   // Hidden rows after the last norm, [tokens, features]. `text` describes the rows of the text stream:
   // borders, rotary tables and, when answering, the cache.
   void forward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, Rows hidden,
@@ -201,29 +252,30 @@ class Model {
   // the earliest trained part.
   void backward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, const Saved& saved,
                 View<const T, 2, Device> dhidden) const {
-    static_assert(DecoderEnv::passes,
-                  "vlm: backward needs a part that trains, as in Trainable<part::Merger>.");
-    const auto given_back = s.scope();
-    const Index places = static_cast<Index>(batch.visual_places.size());
-    const auto at = detail::on_device<Device>(batch.visual_places);
-    Rows dvisual, dtaps[Spec::taps + 1];
-    if (places > 0 && trains_vision) {
-      dvisual = s.template scratch<T>(places, features());
-      for (int j = 0; j < Spec::taps; ++j) dtaps[j] = s.template scratch<T>(places, features());
+    static_assert(HeadEnv::passes, "vlm: backward needs a part that trains, as in Trainable<part::Merger>.");
+    if constexpr (DecoderEnv::passes) {  // else only the head learns, whose gradient is the loss's
+      const auto given_back = s.scope();
+      const Index places = static_cast<Index>(batch.visual_places.size());
+      const auto at = detail::on_device<Device>(batch.visual_places);
+      Rows dvisual, dtaps[Spec::taps + 1];
+      if (places > 0 && trains_vision) {
+        dvisual = s.template scratch<T>(places, features());
+        for (int j = 0; j < Spec::taps; ++j) dtaps[j] = s.template scratch<T>(places, features());
+      }
+      const Rows dembedded = s.template scratch<T>(batch.token_count(), features());
+      s.sequences() = text;
+      parts_->decoder.backward(s, saved.decoder, dhidden, dembedded, [&](Index block, Rows gradient) {
+        if (places > 0 && trains_vision && block < Spec::taps)
+          s.run(TakeRows<Device, T>{.into = dtaps[block], .at = at, .from = gradient});
+      });
+      if (places > 0) {
+        if constexpr (trains_vision) s.run(TakeRows<Device, T>{.into = dvisual, .at = at, .from = dembedded});
+        s.run(ZeroRows<Device, T>{.into = dembedded, .at = at});
+      }
+      parts_->decoder.embed_tokens.backward(s, detail::on_device<Device>(batch.tokens), dembedded);
+      if constexpr (trains_vision)
+        if (places > 0) encode_backward(s, batch, saved, dvisual, dtaps);
     }
-    const Rows dembedded = s.template scratch<T>(batch.token_count(), features());
-    s.sequences() = text;
-    parts_->decoder.backward(s, saved.decoder, dhidden, dembedded, [&](Index block, Rows gradient) {
-      if (places > 0 && trains_vision && block < Spec::taps)
-        s.run(TakeRows<Device, T>{.into = dtaps[block], .at = at, .from = gradient});
-    });
-    if (places > 0) {
-      if constexpr (trains_vision) s.run(TakeRows<Device, T>{.into = dvisual, .at = at, .from = dembedded});
-      s.run(ZeroRows<Device, T>{.into = dembedded, .at = at});
-    }
-    parts_->decoder.embed_tokens.backward(s, detail::on_device<Device>(batch.tokens), dembedded);
-    if constexpr (trains_vision)
-      if (places > 0) encode_backward(s, batch, saved, dvisual, dtaps);
   }
 
  private:
@@ -277,28 +329,6 @@ class Model {
     for (int j = 0; j < Spec::taps; ++j)
       if (config().vision.taps[static_cast<std::size_t>(j)] == block) return j;
     return -1;
-  }
-
-  // Pixels to visual rows: the main merger's into `visual`, each tap's into its own rows.
-  void encode(Runtime<Device>& s, const Batch& batch, Rows visual, Rows* taps, Saved& saved) const {
-    const bool keeping = MergerEnv::passes && s.keeping();
-    std::optional<typename Runtime<Device>::Scope> given_back;
-    if (!keeping) given_back.emplace(s);
-    const Rows encoded = s.template keep<T>(batch.patch_count(), config().vision.features);
-    saved.encoded = encoded;
-    saved.taps = s.template records<typename MergerLayers::Tap::Saved>(Spec::taps);
-    s.sequences() = vision_sequences(batch);
-    parts_->encoder.forward(s, vision_inputs(batch), encoded, saved.encoder, [&](Index block, Rows rows) {
-      const int j = tap_after(block);
-      if (j < 0) return;
-      if (keeping && !EncoderEnv::passes) {  // a frozen tower's rows are overwritten by its next blocks
-        const Rows copy = s.template keep<T>(rows.rows(), rows.extent[1]);
-        s.run(Copy<Device, T>{.into = copy, .from = rows});
-        rows = copy;
-      }
-      parts_->mergers.taps[static_cast<std::size_t>(j)].forward(s, rows, taps[j], saved.taps[j]);
-    });
-    parts_->mergers.main.forward(s, encoded, visual, saved.merger);
   }
 
   void encode_backward(Runtime<Device>& s, const Batch& batch, const Saved& saved, Rows dvisual,

@@ -5,12 +5,28 @@
 //   lm_head                the output matrix, where it is not the token table
 #pragma once
 
+#include <string_view>
+
 #include <vlm/model/config.hpp>
 #include <vlm/model/spec.hpp>
 #include <vlm/nn/linear.hpp>
 #include <vlm/nn/visit.hpp>
 
 namespace vlm {
+
+namespace detail {
+
+inline bool in_merger(std::string_view name) {
+  return name.starts_with("model.visual.merger.") || name.starts_with("model.visual.deepstack_merger_list.");
+}
+inline bool in_encoder(std::string_view name) {
+  return name.starts_with("model.visual.") && !in_merger(name);
+}
+inline bool in_text(std::string_view name) {
+  return name.starts_with("model.language_model.") || name.starts_with("lm_head.");
+}
+
+}  // namespace detail
 
 template <class Spec, class EncoderEnv, class MergerEnv, class DecoderEnv, class HeadEnv>
 struct Network {

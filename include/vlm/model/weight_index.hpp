@@ -69,10 +69,11 @@ class WeightIndex {
     sources_[name] = std::move(source);
     names_.push_back(name);
   }
-  // Forgets all names, so that they can be composed anew.
-  void clear() {
-    sources_.clear();
-    names_.clear();
+  // Forgets the names that keep(name) is false for.
+  template <class Keep>
+  void select(Keep&& keep) {
+    std::erase_if(names_, [&](const std::string& name) { return !keep(name); });
+    std::erase_if(sources_, [&](const auto& entry) { return !keep(entry.first); });
   }
   const SafetensorsFolder& folder() const { return folder_; }
 
