@@ -32,6 +32,8 @@ WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "
 def seeds(target):
     if target == "json":
         return [text.encode() for text in JSON_SEEDS]
+    if target == "config":
+        return [path.read_bytes() for path in sorted((house.ROOT / "tests/model/configs").glob("*.json"))]
     return [struct.pack("<Q", len(text)) + text.encode() + bytes(size) for text, size in SAFETENSORS_SEEDS]
 
 
