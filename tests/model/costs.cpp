@@ -17,7 +17,7 @@ const Work work{.samples = 2, .text_tokens = 9, .pictures = {{1, 4, 6}, {2, 2, 4
 Batch batch_of(const ModelConfig& config) {
   std::vector<Sample> samples;
   // Each of the three groups brings its two border tokens, and each step of the clip a timestamp.
-  for (std::uint64_t seed : {1, 2})
+  for (std::uint64_t seed = 1; seed <= 2; ++seed)
     samples.push_back(golden::draw_sample(config, ".iv", {{1, 4, 6}, {2, 2, 4}}, seed));
   return golden::pack(config, samples);
 }
