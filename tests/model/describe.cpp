@@ -4,7 +4,10 @@
 #include <boost/test/unit_test.hpp>
 #include <string>
 
-#include <vlm/vlm.hpp>
+#if !VLM_COMPILED
+#include <vlm/cpu.hpp>
+#include <vlm/io/json_definitions.hpp>
+#endif
 
 using namespace vlm;
 

@@ -62,22 +62,22 @@ class Model {
   using MergerLayers = typename Net::MergerLayers;
   using DecoderLayer = typename Net::DecoderLayer;
   using RopeKind = typename Spec::RopeSpec::RopeKind;
+  using MainMerging = typename MergerLayers::Main;
+  using TapMerging = typename MergerLayers::Tap;
   static_assert(
       check::LayerOfPart<part::Encoder, EncoderLayer, EncoderForward<EncoderLayer, EncoderEnv>>::value);
-  static_assert(check::LayerOfPart<part::Merger, typename MergerLayers::Main,
-                                   Layer<typename MergerLayers::Main, MergerEnv>>::value);
-  static_assert(check::LayerOfPart<part::Merger, typename MergerLayers::Tap,
-                                   Layer<typename MergerLayers::Tap, MergerEnv>>::value);
+  static_assert(check::LayerOfPart<part::Merger, MainMerging, Layer<MainMerging, MergerEnv>>::value);
+  static_assert(check::LayerOfPart<part::Merger, TapMerging, Layer<TapMerging, MergerEnv>>::value);
   static_assert(
       check::LayerOfPart<part::Decoder, DecoderLayer, DecoderForward<DecoderLayer, DecoderEnv>>::value);
-  static_assert(check::TrainedPart < part::Encoder, EncoderLayer,
-                !EncoderEnv::passes || EncoderBackward < EncoderLayer, EncoderEnv >> ::value);
-  static_assert(check::TrainedPart < part::Merger, typename MergerLayers::Main,
-                !MergerEnv::passes || Backward < typename MergerLayers::Main, MergerEnv >> ::value);
-  static_assert(check::TrainedPart < part::Merger, typename MergerLayers::Tap,
-                !MergerEnv::passes || Backward < typename MergerLayers::Tap, MergerEnv >> ::value);
-  static_assert(check::TrainedPart < part::Decoder, DecoderLayer,
-                !DecoderEnv::passes || DecoderBackward < DecoderLayer, DecoderEnv >> ::value);
+  static_assert(check::TrainedPart<part::Encoder, EncoderLayer, EncoderEnv::passes,
+                                   EncoderBackward<EncoderLayer, EncoderEnv>>::value);
+  static_assert(check::TrainedPart<part::Merger, MainMerging, MergerEnv::passes,
+                                   Backward<MainMerging, MergerEnv>>::value);
+  static_assert(check::TrainedPart<part::Merger, TapMerging, MergerEnv::passes,
+                                   Backward<TapMerging, MergerEnv>>::value);
+  static_assert(check::TrainedPart<part::Decoder, DecoderLayer, DecoderEnv::passes,
+                                   DecoderBackward<DecoderLayer, DecoderEnv>>::value);
   using Rows = View<T, 2, Device>;
 
   // What a forward keeps for the backward of the same batch.
@@ -92,6 +92,7 @@ class Model {
   // Reads an unmodified Hugging Face folder. Where it stores no head, the token table serves as one, whatever
   // the flag says: such checkpoints exist. Throws ConfigError where config.json contradicts itself or the type
   // [config-type], FileError where a file is damaged or the tensors are not those of the model [weights].
+  // Memory: what is not mapped from the files, and at most one tensor more.
   static Model load(const std::string& folder, FrozenWeights frozen = FrozenWeights::Stored) {
     ModelConfig config = ModelConfig::load(folder);
     WeightIndex weights{SafetensorsFolder(folder)};

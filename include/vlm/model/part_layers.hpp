@@ -64,10 +64,10 @@ struct LayerOfPart {
       "layers of encoder, merger and decoder have.");
   static constexpr bool value = true;
 };
-template <class Part, class Layer, bool HasBackward>
+template <class Part, class Layer, bool Passes, bool HasBackward>
 struct TrainedPart {
   static_assert(
-      HasBackward,
+      !Passes || HasBackward,
       "vlm: a part that trains, or that gradients pass on their way to one that does, has a layer without "
       "backward(Runtime&, const Saved&, In dy, Out dx). Add it, or take the part out of Trainable<...>.");
   static constexpr bool value = true;
