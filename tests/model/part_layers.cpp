@@ -46,9 +46,9 @@ BOOST_AUTO_TEST_CASE(layers_of_the_stock_parts) {
   static_assert(DecoderForward<Text, E> && DecoderBackward<Text, E>);
   static_assert(Differentiable<MainMerger<E>, E> && Differentiable<TapMerger<E>, E>);
   static_assert(!EncoderForward<Text, E> && !DecoderForward<SigLIP2Encoder<E>, E>);
-  BOOST_TEST((check::TrainedPart<int, Text, true, true>::value &&
-              check::TrainedPart<int, Text, false, false>::value &&
-              check::LayerOfPart<int, Text, true>::value));
+  BOOST_TEST((detail::TrainedPart<int, Text, true, true>::value &&
+              detail::TrainedPart<int, Text, false, false>::value &&
+              detail::LayerOfPart<int, Text, true>::value));
 }
 
 BOOST_AUTO_TEST_CASE(a_layer_may_lack_a_backward_and_nothing_else) {

@@ -23,8 +23,8 @@ namespace vlm {
 struct AssemblyParts {
   std::string encoder, decoder;  // folders
   std::vector<Index> taps{};     // blocks of the encoder whose outputs DeepStack takes
-  std::optional<RopeSection>
-      section{};           // of time, height and width; default: shared as in the released models
+  // Frequencies of time, height and width; without it, shared as in the released models.
+  std::optional<RopeSection> section{};
   std::uint64_t seed = 0;  // of the mergers
   // Tokens that stand for pictures; those of Qwen3's tokenizer.
   std::int32_t image_token = 151655, video_token = 151656;
@@ -89,11 +89,11 @@ inline WeightIndex siglip_weights(const std::string& folder, const VisionSizes& 
   };
   const auto whole = [&](const std::string& ours, const std::string& theirs) {
     for (const char* kind : {".weight", ".bias"})
-      compose(ours + kind, WeightSource::Kind::Stacked, {theirs + kind});
+      compose(ours + kind, WeightSource::Kind::Whole, {theirs + kind});
   };
   compose("patch_embed.proj.weight", WeightSource::Kind::Still, {"embeddings.patch_embedding.weight"});
-  compose("patch_embed.proj.bias", WeightSource::Kind::Stacked, {"embeddings.patch_embedding.bias"});
-  compose("pos_embed.weight", WeightSource::Kind::Stacked, {"embeddings.position_embedding.weight"});
+  compose("patch_embed.proj.bias", WeightSource::Kind::Whole, {"embeddings.patch_embedding.bias"});
+  compose("pos_embed.weight", WeightSource::Kind::Whole, {"embeddings.position_embedding.weight"});
   for (Index i = 0; i < n.depth; ++i) {
     const std::string block = "blocks." + std::to_string(i) + ".",
                       layer = "encoder.layers." + std::to_string(i) + ".";

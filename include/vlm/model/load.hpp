@@ -195,7 +195,9 @@ class ParameterStore {
   // What is wrong with the source of a parameter, if anything.
   void check(const Parameter& p, const WeightSource* source, detail::LoadReport& report) const {
     const std::vector<Index>& shape = p.record->stored_shape();
-    if (!source) return report.add(report.missing, p.name + " " + shape_text(shape));
+    const bool separate = source && source->kind == WeightSource::Kind::Experts;
+    if (!source || (separate && shape.size() != 3))
+      return report.add(report.missing, p.name + " " + shape_text(shape));
     const auto check_piece = [&](const StoredTensor* piece, const std::string& name,
                                  const std::vector<Index>& expected, bool fits) {
       if (!piece)
@@ -204,7 +206,7 @@ class ParameterStore {
         report.add(report.misshapen, name + " expected F32 or BF16 " + shape_text(expected) + ", got " +
                                          std::string(name_of(piece->dtype)) + " " + shape_text(piece->shape));
     };
-    if (source->kind == WeightSource::Kind::Experts) return check_experts(p, *source, report, check_piece);
+    if (separate) return check_experts(p, *source, report, check_piece);
     if (!source->names.empty()) return check_composed(shape, *source, check_piece);
     const StoredTensor* whole = source->pieces.front();
     check_piece(whole, p.name, shape, whole->shape == shape || whole->shape == turned_shape(shape));

@@ -65,19 +65,19 @@ class Model {
   using MainMerging = typename MergerLayers::Main;
   using TapMerging = typename MergerLayers::Tap;
   static_assert(
-      check::LayerOfPart<part::Encoder, EncoderLayer, EncoderForward<EncoderLayer, EncoderEnv>>::value);
-  static_assert(check::LayerOfPart<part::Merger, MainMerging, Layer<MainMerging, MergerEnv>>::value);
-  static_assert(check::LayerOfPart<part::Merger, TapMerging, Layer<TapMerging, MergerEnv>>::value);
+      detail::LayerOfPart<part::Encoder, EncoderLayer, EncoderForward<EncoderLayer, EncoderEnv>>::value);
+  static_assert(detail::LayerOfPart<part::Merger, MainMerging, Layer<MainMerging, MergerEnv>>::value);
+  static_assert(detail::LayerOfPart<part::Merger, TapMerging, Layer<TapMerging, MergerEnv>>::value);
   static_assert(
-      check::LayerOfPart<part::Decoder, DecoderLayer, DecoderForward<DecoderLayer, DecoderEnv>>::value);
-  static_assert(check::TrainedPart<part::Encoder, EncoderLayer, EncoderEnv::passes,
-                                   EncoderBackward<EncoderLayer, EncoderEnv>>::value);
-  static_assert(check::TrainedPart<part::Merger, MainMerging, MergerEnv::passes,
-                                   Backward<MainMerging, MergerEnv>>::value);
-  static_assert(check::TrainedPart<part::Merger, TapMerging, MergerEnv::passes,
-                                   Backward<TapMerging, MergerEnv>>::value);
-  static_assert(check::TrainedPart<part::Decoder, DecoderLayer, DecoderEnv::passes,
-                                   DecoderBackward<DecoderLayer, DecoderEnv>>::value);
+      detail::LayerOfPart<part::Decoder, DecoderLayer, DecoderForward<DecoderLayer, DecoderEnv>>::value);
+  static_assert(detail::TrainedPart<part::Encoder, EncoderLayer, EncoderEnv::passes,
+                                    EncoderBackward<EncoderLayer, EncoderEnv>>::value);
+  static_assert(detail::TrainedPart<part::Merger, MainMerging, MergerEnv::passes,
+                                    Backward<MainMerging, MergerEnv>>::value);
+  static_assert(detail::TrainedPart<part::Merger, TapMerging, MergerEnv::passes,
+                                    Backward<TapMerging, MergerEnv>>::value);
+  static_assert(detail::TrainedPart<part::Decoder, DecoderLayer, DecoderEnv::passes,
+                                    DecoderBackward<DecoderLayer, DecoderEnv>>::value);
   using Rows = View<T, 2, Device>;
 
   // What a forward keeps for the backward of the same batch.

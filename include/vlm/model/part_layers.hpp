@@ -53,7 +53,7 @@ concept DecoderBackward =
       layer.backward(runtime, saved, dy, dx, hook);
     };
 
-namespace check {
+namespace detail {
 
 // The compiler's note on a failure names the part and its layer.
 template <class Part, class Layer, bool IsLayer>
@@ -73,6 +73,6 @@ struct TrainedPart {
   static constexpr bool value = true;
 };
 
-}  // namespace check
+}  // namespace detail
 
 }  // namespace vlm
