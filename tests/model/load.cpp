@@ -399,7 +399,7 @@ BOOST_AUTO_TEST_CASE(loading_takes_the_weights_and_one_tensor) {
   for (const TensorDescription& t : description.tensors)
     largest = std::max(largest, static_cast<std::size_t>(t.count));
   constexpr std::size_t margin = std::size_t{4} << 20;  // whole pages and the lists of tensors
-  BOOST_TEST(numbers > 4 * margin);
+  BOOST_TEST(2 * numbers > 4 * margin);
   using Learning = Model<One, Cpu, F32, Trainable<part::All>>;
   BOOST_TEST(peak_of([&] { return Frozen::load(folder.path); }) < margin);
   BOOST_TEST(peak_of([&] { return Frozen::load(folder.path, FrozenWeights::F32); }) <
