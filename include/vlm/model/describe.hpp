@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -193,20 +194,22 @@ inline std::string Description::totals() const {
          std::string(name_of(config.dtype)) + ", " + bytes_text(bytes()) + ")\n";
 }
 
-// A model of the released kinds, dense or sparse, with any number of taps.
-inline Description describe(const ModelConfig& config) {
-  return config.text.experts > 0 ? detail::describe_network<Qwen3VLMoE>(config)
-                                 : detail::describe_network<Qwen3VL>(config);
+// A model of this type; without one, of the released kinds, dense or sparse, with any number of taps. Throws ConfigError
+// [config-type] where the configuration is another type's.
+template <class Spec = void>
+Description describe(const ModelConfig& config) {
+  if constexpr (std::is_void_v<Spec>) {
+    return config.text.experts > 0 ? detail::describe_network<Qwen3VLMoE>(config)
+                                   : detail::describe_network<Qwen3VL>(config);
+  } else {
+    Model<Spec, Cpu>::require_fit(config);
+    return detail::describe_network<Spec>(config);
+  }
 }
 // `path`: a model folder, or its config.json. Throws FileError where it cannot be read, ConfigError where it cannot be.
-inline Description describe(const std::string& path) { return describe(ModelConfig::load(path)); }
-
-// A model of this type. Throws ConfigError [config-type] where the configuration is another's.
-template <class Spec>
+template <class Spec = void>
 Description describe(const std::string& path) {
-  const ModelConfig config = ModelConfig::load(path);
-  Model<Spec, Cpu>::require_fit(config);
-  return detail::describe_network<Spec>(config);
+  return describe<Spec>(ModelConfig::load(path));
 }
 
 }  // namespace vlm
