@@ -231,6 +231,8 @@ BOOST_AUTO_TEST_CASE(hostile_numbers_are_refused) {
                      "a number: 1.0000000000000001e+300")},
       {with(R"("rope_theta": 5000000)", R"("rope_theta": 0)"),
        contradiction("text_config.rope_theta", "a positive number", "0.000000")},
+      {with(R"("head_dim": 16)", R"("head_dim": 2147483640)"),
+       contradiction("text_config.head_dim", "at most 8192", "2147483640")},
       {with(R"("patch_size": 16)", R"("patch_size": 2000)"),
        contradiction("vision_config.patch_size", "at most 1024", "2000")},
   };

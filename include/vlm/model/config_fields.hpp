@@ -207,6 +207,8 @@ inline TextSizes read_text(const Json& config, const std::string& document) {
   } else {
     n.intermediate = size_at(config, {"intermediate_size"});
   }
+  if (n.head_dim > 8192)
+    contradiction(document, config.at("head_dim").path(), "at most 8192", std::to_string(n.head_dim));
   if (n.head_dim % 8 != 0)
     contradiction(document, config.at("head_dim").path(), "a multiple of 8", std::to_string(n.head_dim));
   if (n.heads % n.kv_heads != 0)
