@@ -47,6 +47,8 @@ TEMPLATE_SEEDS = [
     "{% set ns = namespace(a=1) %}{% macro f(x, y) %}{{ x | tojson }}{% endmacro %}{# c #}{% set ns.a = ns.a + n - 1 %}{{ f(d, 'q') ~ '' }}",
     "{{ f(s[1:], not t) if n > 2 and 'k' in d else s.strip() | length }}{{ -n }}{{ d['k'][0] == 1 }}{{ raise_exception('no') }}",
 ]
+TEXT_SEEDS = {"json": JSON_SEEDS, "tokenizer_json": TOKENIZER_JSON_SEEDS, "tokenizer": TOKENIZER_SEEDS,
+              "chat_template": TEMPLATE_SEEDS, "grounding": ANSWER_SEEDS}
 WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "-1", "18446744073709551615", "dtype", "shape",
          "data_offsets", "__metadata__", "BF16", "F32", "I64", "BOOL", "9223372036854775807",
          "bbox_2d", "point_2d", "label", "start", "end", "times", "timestamps", "seconds", " to ", "</think>", "00:03"]
@@ -62,10 +64,10 @@ def seeds(target):
     if target in IMAGE_ENDINGS:
         files = sorted((house.ROOT / "tests" / "golden" / "images").glob(f"*.{IMAGE_ENDINGS[target]}"))
         return [data for data in (path.read_bytes() for path in files) if len(data) <= MOST_BYTES]
-    texts = {"json": JSON_SEEDS, "tokenizer_json": TOKENIZER_JSON_SEEDS, "tokenizer": TOKENIZER_SEEDS, "chat_template": TEMPLATE_SEEDS,
-             "grounding": ANSWER_SEEDS}
-    if target in texts:
-        return [text.encode() for text in texts[target]]
+    if target == "config":
+        return [path.read_bytes() for path in sorted((house.ROOT / "tests" / "model" / "configs").glob("*.json"))]
+    if target in TEXT_SEEDS:
+        return [text.encode() for text in TEXT_SEEDS[target]]
     return [struct.pack("<Q", len(text)) + text.encode() + bytes(size) for text, size in SAFETENSORS_SEEDS]
 
 

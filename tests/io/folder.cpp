@@ -62,4 +62,10 @@ BOOST_AUTO_TEST_CASE(names_and_errors) {
   BOOST_CHECK_THROW(vlm::folder_names(folder.path + "/nothing"), vlm::FileError);
 }
 
+BOOST_AUTO_TEST_CASE(folders_are_told_from_files) {
+  BOOST_TEST(vlm::is_folder("tests/toy/start"));
+  BOOST_TEST(!vlm::is_folder("tests/toy/start/config.json"));
+  BOOST_TEST(!vlm::is_folder("tests/toy/no_such_folder"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -95,7 +95,8 @@ BOOST_AUTO_TEST_CASE(rope_is_found_in_every_spelling) {
         R"("rope_scaling": null, "rope_parameters": {"rope_theta": 1000000.0, )" + section + "}",
         R"("rope_theta": 1000000, "rope_scaling": {"type": "mrope", )" + section + "}",
         R"("rope_theta": 7, "rope_parameters": {"rope_theta": 1e6, "type": "default", )" + section + "}",
-        R"("rope_theta": 1e6, "rope_type": "default", )" + section}) {
+        R"("rope_theta": 1e6, "rope_type": "default", )" + section,
+        R"("rope_scaling": {"rope_theta": 1e6}, "type": "mrope", )" + section}) {
     BOOST_TEST_CONTEXT(spelling) {
       const ModelConfig c = ModelConfig::parse(with(rope, spelling), "config.json");
       BOOST_TEST(c.text.rope_theta == 1e6);
@@ -106,6 +107,21 @@ BOOST_AUTO_TEST_CASE(rope_is_found_in_every_spelling) {
   BOOST_TEST(ModelConfig::parse(released, "c").text.rope_interleaved.value());
   BOOST_TEST(!ModelConfig::parse(with(R"("mrope_interleaved": true)", R"("mrope_interleaved": false)"), "c")
                   .text.rope_interleaved.value());
+}
+
+// The older spelling stands at the top, the newer one at either level.
+BOOST_AUTO_TEST_CASE(dtype_in_every_spelling) {
+  const std::string tied = R"("tie_word_embeddings": true, )", in_text = R"("hidden_size": 32, )";
+  BOOST_TEST((ModelConfig::parse(released, "c").dtype == DType::F32));
+  for (const char* key : {R"("torch_dtype": )", R"("dtype": )"})
+    for (const auto& [name, dtype] :
+         {std::pair{"bfloat16", DType::BF16}, {"float16", DType::F16}, {"float32", DType::F32}}) {
+      const std::string member = std::string(key) + '"' + name + R"(", )";
+      BOOST_TEST((ModelConfig::parse(with(tied, tied + member), "c").dtype == dtype));
+      BOOST_TEST((ModelConfig::parse(with(in_text, in_text + member), "c").dtype == dtype));
+    }
+  BOOST_TEST(refusal(with(tied, tied + R"("torch_dtype": "float8", )")) ==
+             contradiction("torch_dtype", "bfloat16, float16 or float32", "\"float8\""));
 }
 
 BOOST_AUTO_TEST_CASE(other_spellings) {
@@ -180,6 +196,64 @@ BOOST_AUTO_TEST_CASE(contradictions_are_refused) {
   for (const auto& [text, message] : cases) BOOST_TEST(refusal(text) == message);
 }
 
+// Settings that would change the numbers are not passed over.
+BOOST_AUTO_TEST_CASE(layers_that_we_do_not_have_are_refused) {
+  const std::string in_text = R"("hidden_size": 32, )", in_vision = R"("depth": 4, )";
+  const std::pair<std::string, std::string> cases[] = {
+      {with(in_text, in_text + R"("hidden_act": "gelu", )"),
+       contradiction("text_config.hidden_act", "\"silu\", which is what the layers compute", "\"gelu\"")},
+      {with(in_vision, in_vision + R"("hidden_act": "silu", )"),
+       contradiction("vision_config.hidden_act", "\"gelu_pytorch_tanh\", which is what the layers compute",
+                     "\"silu\"")},
+      {with(in_text, in_text + R"("attention_bias": true, )"),
+       contradiction("text_config.attention_bias", "false; the layers have no such thing", "true")},
+      {with(in_text, in_text + R"("use_sliding_window": true, )"),
+       contradiction("text_config.use_sliding_window", "false; the layers have no such thing", "true")},
+  };
+  for (const auto& [text, message] : cases) BOOST_TEST(refusal(text) == message);
+  BOOST_TEST(refusal(with(in_text, in_text + R"("hidden_act": "silu", "attention_bias": false,
+    "use_sliding_window": false, "sliding_window": null, )")) == "no error");
+}
+
+// Sizes that no memory holds and numbers that make no sense end in one error, not in a crash.
+BOOST_AUTO_TEST_CASE(hostile_numbers_are_refused) {
+  const std::pair<std::string, std::string> cases[] = {
+      {with(R"("num_hidden_layers": 3)", R"("num_hidden_layers": 2000000000)"),
+       contradiction("text_config.num_hidden_layers", "at most 10000 blocks", "2000000000")},
+      {with(R"("depth": 4)", R"("depth": 10001)"),
+       contradiction("vision_config.depth", "at most 10000 blocks", "10001")},
+      {with(R"("rms_norm_eps": 1e-06)", R"("rms_norm_eps": -1)"),
+       contradiction("text_config.rms_norm_eps", "a positive number up to 1", "an integer: -1")},
+      {with(R"("rms_norm_eps": 1e-06)", R"("rms_norm_eps": 0)"),
+       contradiction("text_config.rms_norm_eps", "a positive number up to 1", "an integer: 0")},
+      {with(R"("initializer_range": 0.03)", R"("initializer_range": 1e300)"),
+       contradiction("text_config.initializer_range", "a number from 0 to 100",
+                     "a number: 1.0000000000000001e+300")},
+      {with(R"("rope_theta": 5000000)", R"("rope_theta": 0)"),
+       contradiction("text_config.rope_theta", "a positive number", "0.000000")},
+      {with(R"("head_dim": 16)", R"("head_dim": 2147483640)"),
+       contradiction("text_config.head_dim", "at most 8192", "2147483640")},
+      {with(R"("patch_size": 16)", R"("patch_size": 2000)"),
+       contradiction("vision_config.patch_size", "at most 1024", "2000")},
+  };
+  for (const auto& [text, message] : cases) BOOST_TEST(refusal(text) == message);
+}
+
+// Fields that other programs write and that decide nothing here.
+BOOST_AUTO_TEST_CASE(fields_without_a_meaning_here_are_read_over) {
+  const std::string tied = R"("tie_word_embeddings": true, )", in_text = R"("hidden_size": 32, )";
+  for (const std::string more :
+       {R"("eos_token_id": [88, 89], "pad_token_id": null, )",
+        R"("eos_token_id": 88, "suppress_tokens": null, )",
+        R"("rope_scaling_note": {"a": [1]}, "num_experts": 0, )", R"("num_local_experts": null, )"})
+    for (const std::string& place : {tied, in_text})
+      BOOST_TEST(ModelConfig::parse(with(place, place + more), "c").text.experts == 0);
+  for (const char* type : {"qwen3_vl", "qwen3_vl_vision", "qwen3_vl_moe_vision", "another"})
+    BOOST_TEST(ModelConfig::parse(
+                   with(R"("depth": 4)", std::string(R"("model_type": ")") + type + R"(", "depth": 4)"), "c")
+                   .vision.depth == 4);
+}
+
 // Nothing is guessed: defaults of the reference's classes fit no released model.
 BOOST_AUTO_TEST_CASE(required_sizes_must_be_there) {
   for (const std::string member :
@@ -210,7 +284,9 @@ BOOST_AUTO_TEST_CASE(sizes_are_positive_and_fit) {
 BOOST_AUTO_TEST_CASE(the_files_of_the_goldens_are_read) {
   BOOST_TEST(ModelConfig::load("tests/golden/cases/moe_00_text").text.experts > 0);
   BOOST_TEST(ModelConfig::load("tests/golden/cases/dense_00_text").text.experts == 0);
+  BOOST_TEST(ModelConfig::load("tests/golden/cases/moe_00_text/config.json").text.experts > 0);
   BOOST_CHECK_THROW(ModelConfig::load("tests/golden/no_such_case"), FileError);
+  BOOST_CHECK_THROW(ModelConfig::load("tests/golden/no_such_case.json"), FileError);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include <vlm/vlm.hpp>
@@ -92,6 +93,56 @@ std::string refusal(const std::string& folder) {
     return error.what();
   }
   return "no error";
+}
+
+// Resident memory of this process in bytes: a field of /proc/self/status. Nothing where there is none.
+std::size_t resident(const std::string& field) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(field)) return std::stoull(line.substr(field.size() + 1)) * 1024;
+  return 0;
+}
+
+bool forget_peak() {
+  std::ofstream file("/proc/self/clear_refs");
+  file << "5" << std::flush;
+  return static_cast<bool>(file);
+}
+
+// A model of some megabytes, all zeros in bf16.
+Description write_model(const std::string& folder) {
+  Json json = parse_json(config_text(true), "config.json"), text = json.at("text_config");
+  text.set("vocab_size", 20000);
+  text.set("hidden_size", 512);
+  text.set("intermediate_size", 2048);
+  Json vision = json.at("vision_config");
+  vision.set("out_hidden_size", 512);
+  json.set("text_config", text);
+  json.set("vision_config", vision);
+  write_file_atomically(folder + "/config.json", write_json(json));
+  Description description = describe(folder);
+  SafetensorsWriter writer(folder + "/model.safetensors");
+  for (const TensorDescription& t : description.tensors) writer.declare(t.name, DType::BF16, t.shape);
+  for (const TensorDescription& t : description.tensors)
+    writer.write(t.name, std::vector<std::byte>(static_cast<std::size_t>(t.count) * 2));
+  writer.commit();
+  return description;
+}
+
+template <class Load>
+std::size_t peak_of(Load&& load) {
+  const std::size_t before = resident("VmRSS:");
+  forget_peak();
+  const auto model = load();
+  return resident("VmHWM:") - before;
+}
+
+bool can_measure() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return false;
+#else
+  return resident("VmHWM:") > 0 && forget_peak();
+#endif
 }
 
 }  // namespace
@@ -306,6 +357,54 @@ BOOST_AUTO_TEST_CASE(the_type_must_fit_the_configuration) {
   BOOST_TEST(message([&] { Model<One, Cpu, F32, Trainable<part::Head>>::make(config(true), 1); }) ==
              text("tie_word_embeddings", "part::Decoder among the trained parts, as it holds the tied head",
                   "part::Head without it"));
+}
+
+// A tensor that no file could hold is refused before memory is asked for; so is a sum of many.
+BOOST_AUTO_TEST_CASE(models_beyond_all_memory_are_refused) {
+  const auto message = [](const std::string& text) -> std::string {
+    try {
+      Frozen::outline(ModelConfig::parse(text, "config.json"));
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  const auto with = [](std::string from, const std::string& to) {
+    std::string text = config_text(true);
+    return text.replace(text.find(from), from.size(), to);
+  };
+  const std::string ending =
+      "\n  expected  at most 2^48 elements\n  try       the sizes of a real config.json";
+  BOOST_TEST(message(with("\"intermediate_size\": 12, \"num_heads\"",
+                          "\"intermediate_size\": 2147483647, \"num_heads\"")) == "no error");
+  BOOST_TEST(message(with("\"num_position_embeddings\": 9", "\"num_position_embeddings\": 2147302921")) ==
+             "no error");
+  std::string wide = with("\"hidden_size\": 16, \"num_hidden_layers\": 1",
+                          "\"hidden_size\": 2147483647, \"num_hidden_layers\": 1");
+  wide.replace(wide.find("\"out_hidden_size\": 16"), 21, "\"out_hidden_size\": 2147483647");
+  wide.replace(wide.find("\"vocab_size\": 24"), 16, "\"vocab_size\": 2147483647");
+  BOOST_TEST(message(wide) == "vlm::ConfigError [model-size]\n  tensor    [2147483647, 2147483647]" + ending);
+}
+
+// What loading takes: the weights, and at most one tensor beside them.
+BOOST_AUTO_TEST_CASE(loading_takes_the_weights_and_one_tensor) {
+  if (!can_measure()) {
+    BOOST_TEST_MESSAGE("skipped: this system does not tell, or a sanitizer takes memory of its own");
+    return;
+  }
+  const Folder folder;
+  const Description description = write_model(folder.path);
+  const std::size_t numbers = static_cast<std::size_t>(description.parameters());
+  std::size_t largest = 0;
+  for (const TensorDescription& t : description.tensors)
+    largest = std::max(largest, static_cast<std::size_t>(t.count));
+  constexpr std::size_t margin = std::size_t{4} << 20;  // whole pages and the lists of tensors
+  BOOST_TEST(2 * numbers > 4 * margin);
+  using Learning = Model<One, Cpu, F32, Trainable<part::All>>;
+  BOOST_TEST(peak_of([&] { return Frozen::load(folder.path); }) < margin);
+  BOOST_TEST(peak_of([&] { return Frozen::load(folder.path, FrozenWeights::F32); }) <
+             4 * numbers + 2 * largest + margin);
+  BOOST_TEST(peak_of([&] { return Learning::load(folder.path); }) < 8 * numbers + 2 * largest + margin);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -8,6 +8,12 @@ BOOST_AUTO_TEST_CASE(only_the_merger_learns) { check_mask<Qwen3VL, Trainable<par
 
 BOOST_AUTO_TEST_CASE(only_the_decoder_learns) { check_mask<Qwen3VL, Trainable<part::Decoder>>(in_decoder); }
 
+BOOST_AUTO_TEST_CASE(only_the_encoder_learns) { check_mask<Qwen3VL, Trainable<part::Encoder>>(in_encoder); }
+
+BOOST_AUTO_TEST_CASE(only_the_head_learns) {
+  check_mask<Qwen3VL, Trainable<part::Head>>([](std::string_view name) { return name == "lm_head.weight"; });
+}
+
 BOOST_AUTO_TEST_CASE(all_learn_with_blocks_computed_again) {
   check_mask<Qwen3VL, Trainable<part::All>, BlockInputs>([](std::string_view) { return true; });
 }

@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(a_group_of_experts_is_stored_with_input_features_first) {
   Param<InertEnv, 3> experts(Shape<3>{{5, 4, 6}});
   float values[120];
   experts.bind(values, DType::F32);
-  const MatrixGroup<Cpu> group = experts.input_major_group();
+  const MatrixGroup<Cpu> group = experts.group();
   BOOST_TEST(group.first.data == values);
   BOOST_TEST(group.first.inputs == 4);
   BOOST_TEST(group.first.outputs == 6);

@@ -15,9 +15,8 @@
 #include <vlm/infer/cache.hpp>
 #include <vlm/model/batch.hpp>
 #include <vlm/model/model.hpp>
-#include <vlm/ops/matmul.hpp>
+#include <vlm/model/passes.hpp>
 #include <vlm/ops/reduce.hpp>
-#include <vlm/ops/rows.hpp>
 
 namespace vlm {
 
@@ -164,21 +163,10 @@ class Generator {
 
   // Finds the best token after the last row of each sequence.
   void pass() {
-    const auto given_back = runtime_.scope();
-    const auto sequences = static_cast<Index>(last_rows_.size());
-    const Rows last = runtime_.template keep<T>(sequences, net_->features());
-    {
-      const auto hidden_given_back = runtime_.scope();
-      const Rows hidden = runtime_.template keep<T>(batch_.token_count(), net_->features());
-      typename Net::Saved saved;
-      net_->forward(runtime_, batch_, text_, hidden, saved);
-      runtime_.run(
-          TakeRows<Device, T>{.into = last, .at = detail::on_device<Device>(last_rows_), .from = hidden});
-    }
-    const Rows logits = runtime_.template keep<T>(sequences, vocabulary());
-    runtime_.run(LinearForward<Device, T>{.x = last, .weight = net_->head(), .y = logits});
-    runtime_.run(
-        ArgMax<Device, T>{.x = logits.columns(0, choices_), .index = {best_.data(), Shape<1>{{sequences}}}});
+    run_logits_pass(runtime_, *net_, batch_, text_, last_rows_, [&](Rows logits) {
+      runtime_.run(ArgMax<Device, T>{.x = logits.columns(0, choices_),
+                                     .index = {best_.data(), Shape<1>{{logits.rows()}}}});
+    });
   }
 
   // Gives the new tokens away and drops the answers that they finish.

@@ -32,6 +32,11 @@ inline void make_folder(const std::string& path) {
   detail::check_folder(error, path);
 }
 
+inline bool is_folder(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+
 // The names of what a folder holds, in no order.
 inline std::vector<std::string> folder_names(const std::string& path) {
   std::error_code error;

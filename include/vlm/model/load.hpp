@@ -3,13 +3,17 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <vlm/core/buffer.hpp>
 #include <vlm/io/safetensors.hpp>
+#include <vlm/model/copy_weights.hpp>
+#include <vlm/model/weight_index.hpp>
 #include <vlm/nn/init.hpp>
 
 namespace vlm {
@@ -21,6 +25,8 @@ struct Parameter {
   bool trained = false;
   Index count = 0;
   std::span<float> value, gradient;
+  const StoredTensor* stored =
+      nullptr;  // what the value was read from, unchanged; written back byte for byte
 };
 
 namespace detail {
@@ -37,19 +43,6 @@ inline Index element_count(const std::vector<Index>& shape) {
   return count;
 }
 
-inline void widen_tensor(const StoredTensor& tensor, std::span<float> values) {
-  const std::byte* bytes = tensor.bytes.data();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (tensor.dtype == DType::BF16) {
-      bf16 narrow;
-      std::memcpy(&narrow, bytes + 2 * i, 2);
-      values[i] = static_cast<float>(narrow);
-    } else {
-      std::memcpy(&values[i], bytes + 4 * i, 4);
-    }
-  }
-}
-
 // Every fault of a checkpoint in one report.
 struct LoadReport {
   std::string missing, surplus, misshapen;
@@ -59,7 +52,13 @@ struct LoadReport {
   bool clean() const { return missing.empty() && surplus.empty() && misshapen.empty(); }
 };
 
+inline bool readable(DType type) { return type == DType::F32 || type == DType::BF16; }
+
 }  // namespace detail
+
+// What becomes of frozen matrices: they stay as the file stores them (bf16 is mapped and not copied), or are
+// converted to f32. Vectors and the position table are f32 always, and so is what trains.
+enum class FrozenWeights { Stored, F32 };
 
 // Binds frozen parameters to the mapped file where its format allows, and copies the rest into memory as f32.
 // Throws FileError [weights] that lists every missing, surplus and misshapen tensor.
@@ -68,13 +67,26 @@ class ParameterStore {
   std::vector<Parameter>& parameters() { return parameters_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
 
+  // Throws ConfigError [model-size] where a tensor, or all together, has more than 2^48 elements.
+  void add(std::string name, ParamRecord& record, bool trained) {
+    const Index count = detail::element_count(record.stored_shape());
+    total_ += count;
+    detail::element_count({total_});
+    if (trained) trained_floats_ += padded(count);
+    parameters_.push_back({.name = std::move(name),
+                           .record = &record,
+                           .trained = trained,
+                           .count = count,
+                           .value = {},
+                           .gradient = {},
+                           .stored = nullptr});
+  }
+
   // Gives trained parameters their values and gradients: two ranges, in visiting order, so that each
   // part is one piece.
   void allocate_trained() {
-    std::size_t total = 0;
-    for (const Parameter& p : parameters_) total += p.trained ? padded(p.count) : 0;
-    values_ = Buffer<Cpu>(total * sizeof(float));
-    gradients_ = Buffer<Cpu>(total * sizeof(float));
+    values_ = Buffer<Cpu>(trained_floats_ * sizeof(float));
+    gradients_ = Buffer<Cpu>(trained_floats_ * sizeof(float));
     std::size_t used = 0;
     for (Parameter& p : parameters_) {
       if (!p.trained) continue;
@@ -85,30 +97,43 @@ class ParameterStore {
     }
   }
 
-  void initialise_all(std::uint64_t seed, float deviation) {
+  // Addresses that are never null and never read, in the place of memory: for a model that is only measured.
+  void imagine(DType matrices) {
+    float* const nowhere = reinterpret_cast<float*>(Buffer<Cpu>::alignment);
     for (Parameter& p : parameters_) {
-      std::span<float> values = p.trained ? p.value : own(p);
-      initialise(values, p.record->initial(), seed, p.name, deviation);
+      p.record->bind(nowhere, p.trained || read_in_f32(p) ? DType::F32 : matrices);
+      const auto count = static_cast<std::size_t>(p.count);
+      if (p.trained) p.value = p.gradient = {nowhere, count};
     }
   }
 
-  void read(SafetensorsFolder folder, const std::string& path, bool tied) {
+  // Draws the parameters that `wanted(name)` picks.
+  template <class Wanted>
+  void initialise_values(std::uint64_t seed, float deviation, Wanted&& wanted) {
+    for (Parameter& p : parameters_) {
+      if (!wanted(p.name)) continue;
+      float* values = p.trained ? p.value.data() : reinterpret_cast<float*>(own(p, DType::F32));
+      initialise({values, static_cast<std::size_t>(p.count)}, p.record->initial(), seed, p.name, deviation);
+    }
+  }
+
+  // Reads the parameters that `wanted(name)` picks; the index must hold these and nothing else, but for a head where
+  // the token table serves as one. At most one tensor is in memory beside what is read.
+  template <class Wanted>
+  void read(WeightIndex index, const std::string& path, bool tied, FrozenWeights frozen, Wanted&& wanted) {
     detail::LoadReport report;
     std::unordered_set<std::string_view> known;
+    if (tied) known.insert("lm_head.weight");
     for (Parameter& p : parameters_) {
+      if (!wanted(p.name)) continue;
       known.insert(p.name);
-      const StoredTensor* tensor = folder.find(p.name);
-      if (!tensor) {
-        report.add(report.missing, p.name + " " + shape_text(p.record->stored_shape()));
-      } else if (tensor->shape != p.record->stored_shape() || !readable(tensor->dtype)) {
-        report.add(report.misshapen,
-                   p.name + " expected F32 or BF16 " + shape_text(p.record->stored_shape()) + ", got " +
-                       std::string(name_of(tensor->dtype)) + " " + shape_text(tensor->shape));
-      }
+      check(p, index.find(p.name), report);
     }
-    for (const StoredTensor* tensor : folder.tensors())
-      if (!known.contains(tensor->name) && !(tied && tensor->name == "lm_head.weight"))
-        report.add(report.surplus, tensor->name + " " + shape_text(tensor->shape));
+    for (const std::string& name : index.names()) {
+      if (known.contains(name)) continue;
+      for (const StoredTensor* piece : index.find(name)->pieces)
+        if (piece) report.add(report.surplus, piece->name + " " + shape_text(piece->shape));
+    }
     if (!report.clean())
       throw FileError(
           "weights",
@@ -117,50 +142,180 @@ class ParameterStore {
            {"surplus", report.surplus},
            {"misshapen", report.misshapen},
            {"try", "take config.json and the weights from one checkpoint, and the type that fits it"}});
-    for (Parameter& p : parameters_) bind(p, *folder.find(p.name));
-    files_.push_back(std::move(folder));
+    for (Parameter& p : parameters_)
+      if (wanted(p.name)) bind(p, *index.find(p.name), turned(p, index), frozen);
+    indexes_.push_back(std::move(index));
   }
 
-  // Writes all parameters under their names: trained ones in f32, untouched ones as they are stored.
-  void write(const std::string& path) const {
+  // Writes all parameters under their names: trained ones in f32, untouched ones as they are stored; or all as `dtype`,
+  // F32 or BF16. Throws ConfigError [save-dtype] for another one.
+  void write(const std::string& path, std::optional<DType> dtype = std::nullopt) const {
+    if (dtype && !detail::readable(*dtype))
+      throw ConfigError("save-dtype", {{"expected", "F32 or BF16"}, {"got", std::string(name_of(*dtype))}});
     SafetensorsWriter writer(path, {{"format", "pt"}});
-    for (const Parameter& p : parameters_)
-      writer.declare(p.name, p.record->format(), p.record->stored_shape());
-    for (const Parameter& p : parameters_)
-      writer.write(p.name, {static_cast<const std::byte*>(p.record->data()),
-                            static_cast<std::size_t>(p.count) * size_of(p.record->format())});
+    const auto format = [&](const Parameter& p) {
+      return dtype ? *dtype : p.stored ? p.stored->dtype : p.record->format();
+    };
+    for (const Parameter& p : parameters_) writer.declare(p.name, format(p), p.record->file_shape());
+    for (const Parameter& p : parameters_) {
+      const std::span<const std::byte> bytes(static_cast<const std::byte*>(p.record->data()),
+                                             static_cast<std::size_t>(p.count) * size_of(p.record->format()));
+      if (!dtype && p.stored)
+        writer.write(p.name, p.stored->bytes);
+      else
+        detail::convert(bytes, p.record->format(), format(p),
+                        [&](std::span<const std::byte> part) { writer.write(p.name, part); });
+    }
     writer.commit();
   }
 
   void zero_gradients() { std::memset(gradients_.data(), 0, gradients_.size()); }
-  std::size_t gradient_bytes() const { return gradients_.size(); }
+  std::size_t gradient_bytes() const { return trained_floats_ * sizeof(float); }
+  // Of all values, whether they lie in memory or in a mapped file.
+  std::size_t weight_bytes() const {
+    std::size_t bytes = trained_floats_ * sizeof(float);
+    for (const Parameter& p : parameters_)
+      if (!p.trained) bytes += static_cast<std::size_t>(p.count) * size_of(p.record->format());
+    return bytes;
+  }
 
  private:
   static std::size_t padded(Index count) { return (static_cast<std::size_t>(count) + 15) / 16 * 16; }
-  static bool readable(DType type) { return type == DType::F32 || type == DType::BF16; }
-
+  // Vectors and the position table; matrices stay in the format of the file.
+  static bool read_in_f32(const Parameter& p) {
+    return p.record->stored_shape().size() == 1 || p.name.ends_with("pos_embed.weight");
+  }
   // Memory of its own for a frozen parameter that cannot stay in the file.
-  std::span<float> own(Parameter& p) {
-    owned_.emplace_back(static_cast<std::size_t>(p.count) * sizeof(float));
-    float* values = reinterpret_cast<float*>(owned_.back().data());
-    p.record->bind(values, DType::F32);
-    return {values, static_cast<std::size_t>(p.count)};
+  std::byte* own(Parameter& p, DType format) {
+    owned_.emplace_back(static_cast<std::size_t>(p.count) * size_of(format));
+    p.record->bind(owned_.back().data(), format);
+    return owned_.back().data();
   }
 
-  void bind(Parameter& p, const StoredTensor& tensor) {
-    if (p.trained) return detail::widen_tensor(tensor, p.value);
-    // Vectors and the position table are read in f32; matrices stay in the format of the file.
-    const bool high = p.record->stored_shape().size() == 1 || p.name.ends_with("pos_embed.weight");
-    if (tensor.aligned() && (tensor.dtype == DType::F32 || !high))
-      p.record->bind(tensor.bytes.data(), tensor.dtype);
-    else
-      detail::widen_tensor(tensor, own(p));
+  // What is wrong with the source of a parameter, if anything.
+  void check(const Parameter& p, const WeightSource* source, detail::LoadReport& report) const {
+    const std::vector<Index>& shape = p.record->stored_shape();
+    const bool separate = source && source->kind == WeightSource::Kind::Experts;
+    if (!source || (separate && shape.size() != 3))
+      return report.add(report.missing, p.name + " " + shape_text(shape));
+    const auto check_piece = [&](const StoredTensor* piece, const std::string& name,
+                                 const std::vector<Index>& expected, bool fits) {
+      if (!piece)
+        report.add(report.missing, name + " " + shape_text(expected));
+      else if (!fits || !detail::readable(piece->dtype))
+        report.add(report.misshapen, name + " expected F32 or BF16 " + shape_text(expected) + ", got " +
+                                         std::string(name_of(piece->dtype)) + " " + shape_text(piece->shape));
+    };
+    if (separate) return check_experts(p, *source, report, check_piece);
+    if (!source->names.empty()) return check_composed(shape, *source, check_piece);
+    const StoredTensor* whole = source->pieces.front();
+    check_piece(whole, p.name, shape, whole->shape == shape || whole->shape == turned_shape(shape));
+  }
+  template <class CheckPiece>
+  static void check_composed(std::vector<Index> shape, const WeightSource& source, CheckPiece& check_piece) {
+    shape.front() /= static_cast<Index>(source.pieces.size());
+    if (source.kind == WeightSource::Kind::Still) shape.erase(shape.begin() + 2);
+    for (std::size_t i = 0; i < source.pieces.size(); ++i) {
+      const StoredTensor* piece = source.pieces[i];
+      const bool flat = piece && source.kind == WeightSource::Kind::Still &&
+                        piece->shape == std::vector<Index>{shape[0], shape[1] * shape[2] * shape[3]};
+      check_piece(piece, source.names[i], shape, flat || (piece && piece->shape == shape));
+    }
+  }
+  template <class CheckPiece>
+  void check_experts(const Parameter& p, const WeightSource& source, detail::LoadReport& report,
+                     CheckPiece& check_piece) const {
+    const std::vector<Index>& shape = p.record->stored_shape();  // [experts, inputs, outputs]
+    const bool halves = p.name.ends_with(".gate_up_proj");
+    const std::string experts = p.name.substr(0, p.name.rfind('.') + 1);
+    const auto count = static_cast<std::size_t>(halves ? 2 * shape[0] : shape[0]);
+    const std::vector<Index> expected = {halves ? shape[2] / 2 : shape[2], shape[1]};
+    for (std::size_t i = 0; i < std::max(count, source.pieces.size()); ++i) {
+      const StoredTensor* piece = i < source.pieces.size() ? source.pieces[i] : nullptr;
+      if (i < count) {
+        const char* which = !halves      ? ".down_proj.weight"
+                            : i % 2 == 0 ? ".gate_proj.weight"
+                                         : ".up_proj.weight";
+        check_piece(piece, experts + std::to_string(halves ? i / 2 : i) + which, expected,
+                    piece && piece->shape == expected);
+      } else if (piece) {
+        report.add(report.surplus, piece->name + " " + shape_text(piece->shape));
+      }
+    }
+  }
+
+  static std::vector<Index> turned_shape(std::vector<Index> shape) {
+    if (shape.size() == 3) std::swap(shape[1], shape[2]);
+    return shape;
+  }
+  // Whether a group of matrices is stored turned. Where its two sides are equal, the experts' other tensor tells:
+  // they cannot both be square.
+  bool turned(const Parameter& own, const WeightIndex& index) const {
+    const auto square = [](const std::vector<Index>& shape) { return shape[1] == shape[2]; };
+    const std::vector<Index>& own_shape = own.record->stored_shape();
+    if (own_shape.size() != 3) return false;
+    const std::string experts = own.name.substr(0, own.name.rfind('.') + 1);
+    for (const Parameter& p : parameters_) {
+      const std::vector<Index>& shape = p.record->stored_shape();
+      const bool tells = square(own_shape)
+                             ? shape.size() == 3 && !square(shape) && p.name.starts_with(experts)
+                             : p.record == own.record;
+      if (!tells) continue;
+      const WeightSource* source = index.find(p.name);
+      return source && source->kind == WeightSource::Kind::Whole && source->pieces.front()->shape != shape;
+    }
+    return false;
+  }
+
+  void bind(Parameter& p, const WeightSource& source, bool is_turned, FrozenWeights frozen) {
+    const StoredTensor& first = *source.pieces.front();
+    const bool whole = source.kind == WeightSource::Kind::Whole;
+    p.record->turn(is_turned);
+    if (whole && !p.trained) p.stored = &first;
+    const bool as_stored =
+        frozen == FrozenWeights::Stored && !read_in_f32(p) && source.kind != WeightSource::Kind::Still &&
+        std::all_of(source.pieces.begin(), source.pieces.end(),
+                    [&](const StoredTensor* piece) { return piece->dtype == first.dtype; });
+    if (whole && !p.trained && first.aligned() && (first.dtype == DType::F32 || as_stored))
+      return p.record->bind(first.bytes.data(), first.dtype);
+    const DType format = p.trained || !as_stored ? DType::F32 : first.dtype;
+    std::byte* to = p.trained ? reinterpret_cast<std::byte*>(p.value.data()) : own(p, format);
+    assemble(p, source, format, to);
+    for (const StoredTensor* piece : source.pieces) forget_pages(piece->bytes);
+  }
+
+  static void assemble(const Parameter& p, const WeightSource& source, DType format, std::byte* to) {
+    const std::vector<Index>& shape = p.record->stored_shape();
+    switch (source.kind) {
+      case WeightSource::Kind::Whole:
+      case WeightSource::Kind::Stacked:
+        for (const StoredTensor* piece : source.pieces) {
+          detail::copy_weights(*piece, format, to);
+          to += piece->bytes.size() / size_of(piece->dtype) * size_of(format);
+        }
+        return;
+      case WeightSource::Kind::Still:
+        return detail::copy_still(*source.pieces.front(), shape[1], shape[2], shape[3],
+                                  reinterpret_cast<float*>(to));
+      case WeightSource::Kind::Experts: {
+        const std::size_t halves = source.pieces.size() / static_cast<std::size_t>(shape[0]);
+        const std::size_t matrix = static_cast<std::size_t>(shape[1] * shape[2]) * size_of(format);
+        for (std::size_t i = 0; i < source.pieces.size(); ++i) {
+          const std::size_t column = i % halves * static_cast<std::size_t>(shape[2]) / halves;
+          detail::copy_turned(*source.pieces[i], format, to + i / halves * matrix + column * size_of(format),
+                              shape[2]);
+        }
+        return;
+      }
+    }
   }
 
   std::vector<Parameter> parameters_;
+  Index total_ = 0;
+  std::size_t trained_floats_ = 0;
   Buffer<Cpu> values_, gradients_;
   std::vector<Buffer<Cpu>> owned_;
-  std::vector<SafetensorsFolder> files_;
+  std::vector<WeightIndex> indexes_;  // what parameters are bound to
 };
 
 }  // namespace vlm

@@ -11,10 +11,10 @@
 
 #include <vlm/model/batch.hpp>
 #include <vlm/model/load.hpp>
+#include <vlm/model/network.hpp>
+#include <vlm/model/part_layers.hpp>
 #include <vlm/model/parts.hpp>
 #include <vlm/model/spec.hpp>
-#include <vlm/nn/loss.hpp>
-#include <vlm/nn/named.hpp>
 #include <vlm/ops/rows.hpp>
 
 namespace vlm {
@@ -57,11 +57,27 @@ class Model {
   using HeadEnv = Env<Device, Precision,
                       detail::ModeOf<trains<part::Head>, trains_vision || trains<part::Decoder>>, Keep>;
 
-  using EncoderLayer = typename Spec::EncoderSpec::template Layer<EncoderEnv>;
-  using MergerLayers = Mergers<MergerEnv, typename Spec::MergerSpec::MergerKind>;
-  using DecoderLayer = typename Spec::DecoderSpec::template Layer<DecoderEnv>;
-  using HeadLayer = Linear<HeadEnv>;
+  using Net = Network<Spec, EncoderEnv, MergerEnv, DecoderEnv, HeadEnv>;
+  using EncoderLayer = typename Net::EncoderLayer;
+  using MergerLayers = typename Net::MergerLayers;
+  using DecoderLayer = typename Net::DecoderLayer;
   using RopeKind = typename Spec::RopeSpec::RopeKind;
+  using MainMerging = typename MergerLayers::Main;
+  using TapMerging = typename MergerLayers::Tap;
+  static_assert(
+      detail::LayerOfPart<part::Encoder, EncoderLayer, EncoderForward<EncoderLayer, EncoderEnv>>::value);
+  static_assert(detail::LayerOfPart<part::Merger, MainMerging, Layer<MainMerging, MergerEnv>>::value);
+  static_assert(detail::LayerOfPart<part::Merger, TapMerging, Layer<TapMerging, MergerEnv>>::value);
+  static_assert(
+      detail::LayerOfPart<part::Decoder, DecoderLayer, DecoderForward<DecoderLayer, DecoderEnv>>::value);
+  static_assert(detail::TrainedPart<part::Encoder, EncoderLayer, EncoderEnv::passes,
+                                    EncoderBackward<EncoderLayer, EncoderEnv>>::value);
+  static_assert(detail::TrainedPart<part::Merger, MainMerging, MergerEnv::passes,
+                                    Backward<MainMerging, MergerEnv>>::value);
+  static_assert(detail::TrainedPart<part::Merger, TapMerging, MergerEnv::passes,
+                                    Backward<TapMerging, MergerEnv>>::value);
+  static_assert(detail::TrainedPart<part::Decoder, DecoderLayer, DecoderEnv::passes,
+                                    DecoderBackward<DecoderLayer, DecoderEnv>>::value);
   using Rows = View<T, 2, Device>;
 
   // What a forward keeps for the backward of the same batch.
@@ -76,149 +92,46 @@ class Model {
   // Reads an unmodified Hugging Face folder. Where it stores no head, the token table serves as one, whatever
   // the flag says: such checkpoints exist. Throws ConfigError where config.json contradicts itself or the type
   // [config-type], FileError where a file is damaged or the tensors are not those of the model [weights].
-  static Model load(const std::string& folder) {
+  // Memory: what is not mapped from the files, and at most one tensor more.
+  static Model load(const std::string& folder, FrozenWeights frozen = FrozenWeights::Stored) {
     ModelConfig config = ModelConfig::load(folder);
-    SafetensorsFolder weights(folder);
+    WeightIndex weights{SafetensorsFolder(folder)};
     config.tied = config.tied || !weights.find("lm_head.weight");
     Model model(config);
-    model.parts_->store.read(std::move(weights), folder, config.tied);
+    model.allocate_trained();
+    model.parts_->store.read(std::move(weights), folder, config.tied, frozen, all_names);
     return model;
   }
   // A new model: parameters drawn from the seed and their names. Throws ConfigError [config-type].
   static Model make(const ModelConfig& config, std::uint64_t seed) {
     Model model(config);
-    model.parts_->store.initialise_all(seed, config.initial_deviation);
+    model.allocate_trained();
+    model.parts_->store.initialise_values(seed, config.initial_deviation, all_names);
     return model;
   }
 
-  // Writes config.json and model.safetensors; each file appears whole or not at all.
-  void save(const std::string& folder) const {
-    parts_->store.write(folder + "/model.safetensors");
-    write_file_atomically(folder + "/config.json", config().text_of_file);
+  // A model whose encoder and text stream are read, each from an index and its folder, and whose mergers are drawn from
+  // the seed. See assemble.hpp. Throws as load does.
+  static Model assemble(const ModelConfig& config, WeightIndex encoder, const std::string& encoder_folder,
+                        WeightIndex decoder, const std::string& decoder_folder, std::uint64_t seed) {
+    Model model(config);
+    model.allocate_trained();
+    ParameterStore& store = model.parts_->store;
+    store.read(std::move(encoder), encoder_folder, false, FrozenWeights::Stored, detail::in_encoder);
+    store.read(std::move(decoder), decoder_folder, config.tied, FrozenWeights::Stored, detail::in_text);
+    store.initialise_values(seed, config.initial_deviation, detail::in_merger);
+    return model;
   }
-
-  const ModelConfig& config() const { return parts_->config; }
-  const std::vector<Parameter>& parameters() const { return parts_->store.parameters(); }
-  std::vector<Parameter>& parameters() { return parts_->store.parameters(); }
-  void zero_gradients() { parts_->store.zero_gradients(); }
-  std::size_t gradient_bytes() const { return parts_->store.gradient_bytes(); }
-  // The output matrix and its gradient (empty unless trained): the token table when tied.
-  Matrix<Device> head() const {
-    return config().tied ? parts_->decoder.embed_tokens.weight.matrix() : parts_->head.weight.matrix();
+  // A model without memory for its parameters: it can be walked, and its passes measured, and nothing else. Throws
+  // ConfigError [config-type].
+  static Model outline(const ModelConfig& config) {
+    Model model(config);
+    model.parts_->store.imagine(config.dtype);
+    model.bind_gradients();
+    return model;
   }
-  View<float, 2, Device> head_gradient() const {
-    return config().tied ? parts_->decoder.embed_tokens.weight.gradient() : parts_->head.weight.gradient();
-  }
-  Index features() const { return config().text.features; }
-
-  // Rotary tables of the text stream; they live with the caller, whose memory is used again.
-  struct RopeTables {
-    std::vector<std::int32_t> positions;  // [3, tokens]
-    std::vector<float> cosine, sine;      // [tokens, head_dim / 2]
-  };
-  void fill_rope(std::span<const std::int32_t> positions, RopeTables& tables) const {
-    fill_rope_tables<RopeKind>(positions, parts_->frequencies, config().text.rope_section, tables.cosine,
-                               tables.sine);
-  }
-  // The text stream of a batch without a cache, as training reads it.
-  Sequences<Device> text_sequences(const Batch& batch, RopeTables& tables) const {
-    tables.positions.clear();
-    for (const auto& axis : batch.axes)
-      tables.positions.insert(tables.positions.end(), axis.begin(), axis.end());
-    fill_rope(tables.positions, tables);
-    return {.query_offsets = detail::on_device<Device>(batch.offsets),
-            .cosine = detail::on_device<Device>(tables.cosine, batch.token_count()),
-            .sine = detail::on_device<Device>(tables.sine, batch.token_count())};
-  }
-
-  // Hidden rows after the last norm, [tokens, features]. `text` describes the rows of the text stream:
-  // borders, rotary tables and, when answering, the cache.
-  void forward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, Rows hidden,
-               Saved& saved) const {
-    const Index places = static_cast<Index>(batch.visual_places.size());
-    const Rows embedded = s.template keep<T>(batch.token_count(), features());
-    Rows visual, taps[Spec::taps + 1];
-    if (places > 0) {
-      visual = s.template keep<T>(places, features());
-      for (int j = 0; j < Spec::taps; ++j) taps[j] = s.template keep<T>(places, features());
-      encode(s, batch, visual, taps, saved);
-    }
-    const auto at = detail::on_device<Device>(batch.visual_places);
-    parts_->decoder.embed_tokens.forward(s, detail::on_device<Device>(batch.tokens), embedded);
-    if (places > 0) s.run(PlaceRows<Device, T>{.into = embedded, .at = at, .from = visual});
-    s.sequences() = text;
-    parts_->decoder.forward(s, embedded, hidden, saved.decoder, [&](Index block, Rows rows) {
-      if (places > 0 && block < Spec::taps)
-        s.run(AddRows<Device, T>{.into = rows, .at = at, .from = taps[block]});
-    });
-  }
-
-  // Adds to the gradients of trained parameters; reads what `forward` kept. Stops at
-  // the earliest trained part.
-  void backward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, const Saved& saved,
-                View<const T, 2, Device> dhidden) const {
-    static_assert(DecoderEnv::passes,
-                  "vlm: backward needs a part that trains, as in Trainable<part::Merger>.");
-    const auto given_back = s.scope();
-    const Index places = static_cast<Index>(batch.visual_places.size());
-    const auto at = detail::on_device<Device>(batch.visual_places);
-    Rows dvisual, dtaps[Spec::taps + 1];
-    if (places > 0 && trains_vision) {
-      dvisual = s.template scratch<T>(places, features());
-      for (int j = 0; j < Spec::taps; ++j) dtaps[j] = s.template scratch<T>(places, features());
-    }
-    const Rows dembedded = s.template scratch<T>(batch.token_count(), features());
-    s.sequences() = text;
-    parts_->decoder.backward(s, saved.decoder, dhidden, dembedded, [&](Index block, Rows gradient) {
-      if (places > 0 && trains_vision && block < Spec::taps)
-        s.run(TakeRows<Device, T>{.into = dtaps[block], .at = at, .from = gradient});
-    });
-    if (places > 0) {
-      if constexpr (trains_vision) s.run(TakeRows<Device, T>{.into = dvisual, .at = at, .from = dembedded});
-      s.run(ZeroRows<Device, T>{.into = dembedded, .at = at});
-    }
-    parts_->decoder.embed_tokens.backward(s, detail::on_device<Device>(batch.tokens), dembedded);
-    if constexpr (trains_vision)
-      if (places > 0) encode_backward(s, batch, saved, dvisual, dtaps);
-  }
-
- private:
-  struct Parts {
-    explicit Parts(const ModelConfig& c)
-        : config(c),
-          encoder(c.vision),
-          mergers(MergerSizes{.features = c.vision.features,
-                              .outputs = c.vision.out_features,
-                              .norm_eps = c.vision.norm_eps},
-                  Spec::taps),
-          decoder(c.text),
-          head(c.text.features, c.text.vocabulary),
-          frequencies(rope_frequencies<RopeKind>(c.text.rope_theta, c.text.head_dim)) {}
-
-    ModelConfig config;
-    EncoderLayer encoder;
-    MergerLayers mergers;
-    DecoderLayer decoder;
-    HeadLayer head;
-    ParameterStore store;
-    std::vector<float> frequencies;
-  };
-
-  explicit Model(const ModelConfig& config) {
-    check(config);
-    parts_ = std::make_unique<Parts>(config);
-    collect(parts_->encoder, "model.visual");
-    collect(parts_->mergers, "model.visual");
-    collect(parts_->decoder, "model.language_model");
-    if (!config.tied) collect(parts_->head, "lm_head");
-    parts_->store.allocate_trained();
-    bind_gradients(parts_->encoder);
-    bind_gradients(parts_->mergers);
-    bind_gradients(parts_->decoder);
-    if (!config.tied) bind_gradients(parts_->head);
-  }
-
-  static void check(const ModelConfig& config) {
+  // Throws ConfigError [config-type] where the configuration is not that of this type, both values in the message.
+  static void require_fit(const ModelConfig& config) {
     const auto refuse = [](const char* where, std::string expected, std::string got) {
       throw ConfigError("config-type", {{"at", where},
                                         {"expected", std::move(expected)},
@@ -249,23 +162,153 @@ class Model {
              "part::Head without it");
   }
 
-  template <class Layers>
-  void collect(Layers& layers, const std::string& path) {
-    walk(layers, path, [&](const std::string& name, auto& param) {
-      parts_->store.parameters().push_back({.name = name,
-                                            .record = &param,
-                                            .trained = std::remove_reference_t<decltype(param)>::trained,
-                                            .count = detail::element_count(param.stored_shape()),
-                                            .value = {},
-                                            .gradient = {}});
+  // Writes config.json and model.safetensors; each file appears whole or not at all. Tensors that no training has
+  // touched go back byte for byte, and others in f32; with `dtype`, F32 or BF16, all are written in that format.
+  void save(const std::string& folder, std::optional<DType> dtype = std::nullopt) const {
+    parts_->store.write(folder + "/model.safetensors", dtype);
+    write_file_atomically(folder + "/config.json",
+                          dtype ? detail::with_dtype(config(), *dtype) : config().text_of_file);
+  }
+
+  const ModelConfig& config() const { return parts_->config; }
+  const std::vector<Parameter>& parameters() const { return parts_->store.parameters(); }
+  std::vector<Parameter>& parameters() { return parts_->store.parameters(); }
+  void zero_gradients() { parts_->store.zero_gradients(); }
+  std::size_t gradient_bytes() const { return parts_->store.gradient_bytes(); }
+  std::size_t weight_bytes() const { return parts_->store.weight_bytes(); }
+  // The output matrix and its gradient (empty unless trained): the token table when tied.
+  Matrix<Device> head() const {
+    return config().tied ? parts_->decoder.embed_tokens.weight.matrix() : parts_->head.weight.matrix();
+  }
+  View<float, 2, Device> head_gradient() const {
+    return config().tied ? parts_->decoder.embed_tokens.weight.gradient() : parts_->head.weight.gradient();
+  }
+  Index features() const { return config().text.features; }
+
+  // Rotary tables of the text stream; they live with the caller, whose memory is used again.
+  struct RopeTables {
+    std::vector<std::int32_t> positions;  // [3, tokens]
+    std::vector<float> cosine, sine;      // [tokens, head_dim / 2]
+  };
+  void fill_rope(std::span<const std::int32_t> positions, RopeTables& tables) const {
+    fill_rope_tables<RopeKind>(positions, parts_->frequencies, config().text.rope_section, tables.cosine,
+                               tables.sine);
+  }
+  // The text stream of a batch without a cache, as training reads it.
+  Sequences<Device> text_sequences(const Batch& batch, RopeTables& tables) const {
+    tables.positions.clear();
+    for (const auto& axis : batch.axes)
+      tables.positions.insert(tables.positions.end(), axis.begin(), axis.end());
+    fill_rope(tables.positions, tables);
+    return {.query_offsets = detail::on_device<Device>(batch.offsets),
+            .cosine = detail::on_device<Device>(tables.cosine, batch.token_count()),
+            .sine = detail::on_device<Device>(tables.sine, batch.token_count())};
+  }
+
+  // Pixels to rows of visual tokens, [visual tokens, features]: the main merger's into `visual`, each tap's into its own.
+  void encode(Runtime<Device>& s, const Batch& batch, Rows visual, Rows* taps, Saved& saved) const {
+    const bool keeping = MergerEnv::passes && s.keeping();
+    std::optional<typename Runtime<Device>::Scope> given_back;
+    if (!keeping) given_back.emplace(s);
+    const Rows encoded = s.template keep<T>(batch.patch_count(), config().vision.features);
+    saved.encoded = encoded;
+    saved.taps = s.template records<typename MergerLayers::Tap::Saved>(Spec::taps);
+    s.sequences() = vision_sequences(batch);
+    parts_->encoder.forward(s, vision_inputs(batch), encoded, saved.encoder, [&](Index block, Rows rows) {
+      const int j = tap_after(block);
+      if (j < 0) return;
+      if (keeping && !EncoderEnv::passes) {  // a frozen tower's rows are overwritten by its next blocks
+        const Rows copy = s.template keep<T>(rows.rows(), rows.extent[1]);
+        s.run(Copy<Device, T>{.into = copy, .from = rows});
+        rows = copy;
+      }
+      parts_->mergers.taps[static_cast<std::size_t>(j)].forward(s, rows, taps[j], saved.taps[j]);
+    });
+    parts_->mergers.main.forward(s, encoded, visual, saved.merger);
+  }
+
+  // Hidden rows after the last norm, [tokens, features]. `text` describes the rows of the text stream:
+  // borders, rotary tables and, when answering, the cache.
+  void forward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, Rows hidden,
+               Saved& saved) const {
+    const Index places = static_cast<Index>(batch.visual_places.size());
+    const Rows embedded = s.template keep<T>(batch.token_count(), features());
+    Rows visual, taps[Spec::taps + 1];
+    if (places > 0) {
+      visual = s.template keep<T>(places, features());
+      for (int j = 0; j < Spec::taps; ++j) taps[j] = s.template keep<T>(places, features());
+      encode(s, batch, visual, taps, saved);
+    }
+    const auto at = detail::on_device<Device>(batch.visual_places);
+    parts_->decoder.embed_tokens.forward(s, detail::on_device<Device>(batch.tokens), embedded);
+    if (places > 0) s.run(PlaceRows<Device, T>{.into = embedded, .at = at, .from = visual});
+    s.sequences() = text;
+    parts_->decoder.forward(s, embedded, hidden, saved.decoder, [&](Index block, Rows rows) {
+      if (places > 0 && block < Spec::taps)
+        s.run(AddRows<Device, T>{.into = rows, .at = at, .from = taps[block]});
     });
   }
-  template <class Layers>
-  void bind_gradients(Layers& layers) {
-    walk(layers, "", [&](const std::string&, auto& param) {
+
+  // Adds to the gradients of trained parameters; reads what `forward` kept. Stops at
+  // the earliest trained part.
+  void backward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, const Saved& saved,
+                View<const T, 2, Device> dhidden) const {
+    static_assert(HeadEnv::passes, "vlm: backward needs a part that trains, as in Trainable<part::Merger>.");
+    if constexpr (DecoderEnv::passes) {  // else only the head learns, whose gradient is the loss's
+      const auto given_back = s.scope();
+      const Index places = static_cast<Index>(batch.visual_places.size());
+      const auto at = detail::on_device<Device>(batch.visual_places);
+      Rows dvisual, dtaps[Spec::taps + 1];
+      if (places > 0 && trains_vision) {
+        dvisual = s.template scratch<T>(places, features());
+        for (int j = 0; j < Spec::taps; ++j) dtaps[j] = s.template scratch<T>(places, features());
+      }
+      const Rows dembedded = s.template scratch<T>(batch.token_count(), features());
+      s.sequences() = text;
+      parts_->decoder.backward(s, saved.decoder, dhidden, dembedded, [&](Index block, Rows gradient) {
+        if (places > 0 && trains_vision && block < Spec::taps)
+          s.run(TakeRows<Device, T>{.into = dtaps[block], .at = at, .from = gradient});
+      });
+      if (places > 0) {
+        if constexpr (trains_vision) s.run(TakeRows<Device, T>{.into = dvisual, .at = at, .from = dembedded});
+        s.run(ZeroRows<Device, T>{.into = dembedded, .at = at});
+      }
+      parts_->decoder.embed_tokens.backward(s, detail::on_device<Device>(batch.tokens), dembedded);
+      if constexpr (trains_vision)
+        if (places > 0) encode_backward(s, batch, saved, dvisual, dtaps);
+    }
+  }
+
+ private:
+  struct Parts : Net {
+    explicit Parts(const ModelConfig& c)
+        : Net(c), config(c), frequencies(rope_frequencies<RopeKind>(c.text.rope_theta, c.text.head_dim)) {}
+
+    ModelConfig config;
+    ParameterStore store;
+    std::vector<float> frequencies;
+  };
+
+  static constexpr auto all_names = [](std::string_view) { return true; };
+
+  explicit Model(const ModelConfig& config) {
+    require_fit(config);
+    parts_ = std::make_unique<Parts>(config);
+    ParameterStore& store = parts_->store;
+    parts_->walk_parameters([&](const std::string& name, auto& param) {
+      store.add(name, param, std::remove_reference_t<decltype(param)>::trained);
+    });
+  }
+  void allocate_trained() {
+    parts_->store.allocate_trained();
+    bind_gradients();
+  }
+  void bind_gradients() {
+    std::size_t next = 0;
+    parts_->walk_parameters([&](const std::string&, auto& param) {
       if constexpr (std::remove_reference_t<decltype(param)>::trained)
-        for (Parameter& p : parts_->store.parameters())
-          if (p.record == &param) param.bind_gradient(p.gradient.data());
+        param.bind_gradient(parts_->store.parameters()[next].gradient.data());
+      ++next;
     });
   }
 
@@ -287,28 +330,6 @@ class Model {
     for (int j = 0; j < Spec::taps; ++j)
       if (config().vision.taps[static_cast<std::size_t>(j)] == block) return j;
     return -1;
-  }
-
-  // Pixels to visual rows: the main merger's into `visual`, each tap's into its own rows.
-  void encode(Runtime<Device>& s, const Batch& batch, Rows visual, Rows* taps, Saved& saved) const {
-    const bool keeping = MergerEnv::passes && s.keeping();
-    std::optional<typename Runtime<Device>::Scope> given_back;
-    if (!keeping) given_back.emplace(s);
-    const Rows encoded = s.template keep<T>(batch.patch_count(), config().vision.features);
-    saved.encoded = encoded;
-    saved.taps = s.template records<typename MergerLayers::Tap::Saved>(Spec::taps);
-    s.sequences() = vision_sequences(batch);
-    parts_->encoder.forward(s, vision_inputs(batch), encoded, saved.encoder, [&](Index block, Rows rows) {
-      const int j = tap_after(block);
-      if (j < 0) return;
-      if (keeping && !EncoderEnv::passes) {  // a frozen tower's rows are overwritten by its next blocks
-        const Rows copy = s.template keep<T>(rows.rows(), rows.extent[1]);
-        s.run(Copy<Device, T>{.into = copy, .from = rows});
-        rows = copy;
-      }
-      parts_->mergers.taps[static_cast<std::size_t>(j)].forward(s, rows, taps[j], saved.taps[j]);
-    });
-    parts_->mergers.main.forward(s, encoded, visual, saved.merger);
   }
 
   void encode_backward(Runtime<Device>& s, const Batch& batch, const Saved& saved, Rows dvisual,

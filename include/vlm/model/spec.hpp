@@ -17,8 +17,16 @@ struct Encoder {
   using Layer = typename Tower::template Layer<E>;
 };
 
+namespace detail {
+template <class T>
+inline constexpr bool is_deepstack = false;
+template <int N>
+inline constexpr bool is_deepstack<DeepStack<N>> = true;
+}  // namespace detail
+
 template <class Kind, class Taps = DeepStack<0>>
 struct Merger {
+  static_assert(detail::is_deepstack<Taps>, "vlm: the second argument of Merger is DeepStack<N>, N taps.");
   using MergerKind = Kind;
   static constexpr int taps = Taps::taps;
 };

@@ -35,7 +35,9 @@ struct Chain<A, B> {
   }
 
   template <class Dx>
-  void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx) const {
+  void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx) const
+    requires(Backward<A, E> && Backward<B, E>)
+  {
     if constexpr (A::trained || wanted<Dx>) {
       const auto given_back = s.scope();
       const Out<E> dmiddle = s.template scratch<typename E::T>(saved.middle.rows(), saved.middle.extent[1]);

@@ -77,15 +77,13 @@ struct SparseMoe {
                              .source_rows = source_rows,
                              .slots = saved.slots});
     s.run(TakeRows<D, T>{.into = saved.x, .at = source_rows, .from = x});
-    s.run(GroupedForward<D, T>{.x = saved.x,
-                               .weights = experts.gate_up_proj.input_major_group(),
-                               .offsets = saved.offsets,
-                               .y = saved.gate_up});
+    s.run(GroupedForward<D, T>{
+        .x = saved.x, .weights = experts.gate_up_proj.group(), .offsets = saved.offsets, .y = saved.gate_up});
     s.run(SwiGluForward<D, T>{.gate = saved.gate_up.columns(0, width),
                               .up = saved.gate_up.columns(width, width),
                               .y = saved.active});
     s.run(GroupedForward<D, T>{.x = saved.active,
-                               .weights = experts.down_proj.input_major_group(),
+                               .weights = experts.down_proj.group(),
                                .offsets = saved.offsets,
                                .y = saved.answers});
     s.run(
@@ -107,10 +105,8 @@ struct SparseMoe {
                                 .weights = saved.weights,
                                 .dfrom = danswers,
                                 .dweights = dweights});
-    s.run(GroupedBackwardInput<D, T>{.dy = danswers,
-                                     .weights = experts.down_proj.input_major_group(),
-                                     .offsets = saved.offsets,
-                                     .dx = dactive});
+    s.run(GroupedBackwardInput<D, T>{
+        .dy = danswers, .weights = experts.down_proj.group(), .offsets = saved.offsets, .dx = dactive});
     s.run(SwiGluBackward<D, T>{.dy = dactive,
                                .gate = saved.gate_up.columns(0, width),
                                .up = saved.gate_up.columns(width, width),
@@ -121,20 +117,18 @@ struct SparseMoe {
                                         .x = saved.active,
                                         .offsets = saved.offsets,
                                         .dweights = experts.down_proj.gradient(),
-                                        .input_major = true});
+                                        .input_major = !experts.down_proj.turned()});
       s.run(GroupedBackwardWeight<D, T>{.dy = dgate_up,
                                         .x = saved.x,
                                         .offsets = saved.offsets,
                                         .dweights = experts.gate_up_proj.gradient(),
-                                        .input_major = true});
+                                        .input_major = !experts.gate_up_proj.turned()});
     }
     route_backward(s, saved, dweights, dlogits);
     if constexpr (wanted<Dx>) {
       // danswers is free now and has the size of the gathered inputs.
-      s.run(GroupedBackwardInput<D, T>{.dy = dgate_up,
-                                       .weights = experts.gate_up_proj.input_major_group(),
-                                       .offsets = saved.offsets,
-                                       .dx = danswers});
+      s.run(GroupedBackwardInput<D, T>{
+          .dy = dgate_up, .weights = experts.gate_up_proj.group(), .offsets = saved.offsets, .dx = danswers});
       s.run(GatherSum<D, T>{.from = danswers, .slots = saved.slots, .y = dx});
     }
     gate.backward(s, saved.gate, dlogits, dx, true);

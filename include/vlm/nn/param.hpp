@@ -21,6 +21,14 @@ class ParamRecord {
   const std::vector<Index>& stored_shape() const { return stored_; }
   Initial initial() const { return initial_; }
   DType format() const { return format_; }
+  // A group of matrices may lie turned, in memory as in files: [groups, outputs, inputs] for a stored shape of [groups,
+  // inputs, outputs]. Its gradient then lies so, too.
+  bool turned() const { return turned_; }
+  void turn(bool turned) { turned_ = turned; }
+  // The shape in the file at hand.
+  std::vector<Index> file_shape() const {
+    return turned_ ? std::vector<Index>{stored_[0], stored_[2], stored_[1]} : stored_;
+  }
   const void* data() const { return data_; }
   void bind(const void* data, DType format) {
     data_ = data;
@@ -36,6 +44,7 @@ class ParamRecord {
   Initial initial_ = Initial::Normal;
   const void* data_ = nullptr;
   DType format_ = DType::F32;
+  bool turned_ = false;
 };
 
 template <class E, int Rank, bool = E::trained>
@@ -69,13 +78,13 @@ class Param<E, Rank, false> : public ParamRecord {
   {
     return Matrix<Device>(data(), format(), shape_[0], shape_[1]);
   }
-  // [groups, inputs, outputs]: stored with the input features first.
-  MatrixGroup<Device> input_major_group() const
+  // Of shape [groups, inputs, outputs]: input features first, unless it lies turned.
+  MatrixGroup<Device> group() const
     requires(Rank == 3)
   {
     Matrix<Device> first(data(), format(), shape_[2], shape_[1]);
-    first.pitch = shape_[2];
-    first.input_major = true;
+    first.input_major = !turned();
+    if (first.input_major) first.pitch = shape_[2];
     return {first, shape_[1] * shape_[2], shape_[0]};
   }
   View<float, Rank, Device> gradient() const { return {}; }
@@ -89,7 +98,12 @@ class Param<E, Rank, true> : public Param<E, Rank, false> {
  public:
   static constexpr bool trained = true;
   using Param<E, Rank, false>::Param;
-  View<float, Rank, typename E::Device> gradient() const { return {gradient_, this->shape()}; }
+  View<float, Rank, typename E::Device> gradient() const {
+    Shape<Rank> shape = this->shape();
+    if constexpr (Rank == 3)
+      if (this->turned()) std::swap(shape[1], shape[2]);
+    return {gradient_, shape};
+  }
   void bind_gradient(float* gradient) { gradient_ = gradient; }
 
  private:

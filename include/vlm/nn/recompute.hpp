@@ -24,7 +24,9 @@ struct Recompute : L {
   }
 
   template <class Dx>
-  void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx) const {
+  void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx) const
+    requires(Backward<L, E>)
+  {
     const auto given_back = s.scope();
     typename L::Saved inner;
     const Shape<2> shape = L::out_shape(saved.x.rows());

@@ -34,7 +34,9 @@ struct Residual {
   }
 
   template <class Dx>
-  void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx) const {
+  void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx) const
+    requires(Backward<Norm, E> && Backward<Body, E>)
+  {
     const auto given_back = s.scope();
     if constexpr (wanted<Dx> || Norm::trained) {
       const Out<E> dnormed = s.template scratch<typename E::T>(dy.rows(), dy.extent[1]);

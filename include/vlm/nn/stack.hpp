@@ -41,7 +41,9 @@ struct Stack {
 
   // hook(i, gradient rows) runs before block i's backward and may change the gradient at the block's output.
   template <class Dx, class Hook = NoHook>
-  void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx, Hook&& hook = {}) const {
+  void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx, Hook&& hook = {}) const
+    requires(Backward<Block, E>)
+  {
     const auto given_back = s.scope();
     Out<E> gradient = s.template scratch<T>(dy.rows(), dy.extent[1]);
     Out<E> next = s.template scratch<T>(dy.rows(), dy.extent[1]);

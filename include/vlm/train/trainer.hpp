@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +14,7 @@
 
 #include <vlm/data/loader.hpp>
 #include <vlm/model/model.hpp>
+#include <vlm/model/passes.hpp>
 #include <vlm/train/checkpoint.hpp>
 #include <vlm/train/interrupt.hpp>
 #include <vlm/train/progress.hpp>
@@ -198,25 +198,6 @@ class Trainer {
     optimizer_.read(path + "/optimizer.safetensors");
   }
 
-  // The sizes that a pass's memory hangs on.
-  struct BatchSizes {
-    std::size_t tokens = 0, samples = 0, patches = 0, segments = 0, rows = 0;
-
-    static BatchSizes of(const Batch& batch) {
-      return {batch.tokens.size(), batch.offsets.size(), static_cast<std::size_t>(batch.patch_count()),
-              batch.tables.offsets.size(), batch.rows.size()};
-    }
-    bool covers(const BatchSizes& other) const {
-      return tokens >= other.tokens && samples >= other.samples && patches >= other.patches &&
-             segments >= other.segments && rows >= other.rows;
-    }
-    BatchSizes merged(const BatchSizes& other) const {
-      return {std::max(tokens, other.tokens), std::max(samples, other.samples),
-              std::max(patches, other.patches), std::max(segments, other.segments),
-              std::max(rows, other.rows)};
-    }
-  };
-
   // Measures a pass over a batch of the largest sizes met so far, with a margin, and reserves what it needs.
   void make_room(const Batch& batch) {
     const BatchSizes sizes = BatchSizes::of(batch);
@@ -228,13 +209,7 @@ class Trainer {
         static_cast<std::size_t>(net_.config().vision.merge_size * net_.config().vision.merge_size);
     planned_.patches = (planned_.patches + window - 1) / window * window;
     planned_.tokens = std::max(planned_.tokens, static_cast<std::size_t>(loader_settings().context));
-    Batch bound;
-    bound.tokens.resize(planned_.tokens);
-    bound.offsets.resize(planned_.samples);
-    bound.tables.offsets.resize(planned_.segments);
-    bound.tables.offsets.back() = static_cast<std::int32_t>(planned_.patches);
-    bound.visual_places.resize(planned_.patches / window);  // the merger gives a row for each window
-    bound.rows.resize(planned_.rows);
+    const Batch bound = planned_.outline(static_cast<Index>(window));
     double loss = 0;
     float balance = 0;
     runtime_.plan([&] { pass(bound, loss, balance); });
@@ -242,36 +217,11 @@ class Trainer {
 
   // Forward, loss and backward of one packed batch; adds to the gradients.
   void pass(const Batch& batch, double& loss, float& balance) {
-    using Floats = View<float, 2, Device>;
-    const auto given_back = runtime_.scope();
-    Sequences<Device> text;
-    if (!runtime_.measuring()) text = net_.text_sequences(batch, tables_);
-    text.query_offsets = detail::on_device<Device>(batch.offsets);
     // The mean over layers and micro-batches.
     const Index parts = net_.config().text.layers * recipe_.micro_batches;
     runtime_.balance() = {.coefficient = Spec::sparse ? recipe_.balance / static_cast<float>(parts) : 0.0f,
                           .loss = {&balance, Shape<1>{{1}}}};
-    const Index rows = static_cast<Index>(batch.rows.size()), features = net_.features();
-    const Floats hidden = runtime_.template keep<float>(batch.token_count(), features);
-    const Floats picked = runtime_.template keep<float>(rows, features);
-    typename Net::Saved saved;
-    net_.forward(runtime_, batch, text, hidden, saved);
-    const auto at = detail::on_device<Device>(batch.rows);
-    runtime_.run(TakeRows<Device, float>{.into = picked, .at = at, .from = hidden});
-    const Floats dpicked = runtime_.template scratch<float>(rows, features);
-    const Floats dhidden = runtime_.template scratch<float>(batch.token_count(), features);
-    run_language_loss(runtime_,
-                      LanguageLoss<Device, float>{.hidden = picked,
-                                                  .targets = detail::on_device<Device>(batch.targets),
-                                                  .weights = detail::on_device<Device>(batch.weights),
-                                                  .output = net_.head(),
-                                                  .loss = {&loss, Shape<1>{{1}}},
-                                                  .dhidden = dpicked,
-                                                  .doutput = net_.head_gradient()});
-    if (!runtime_.measuring())
-      std::memset(dhidden.data, 0, static_cast<std::size_t>(dhidden.count()) * sizeof(float));
-    runtime_.run(PlaceRows<Device, float>{.into = dhidden, .at = at, .from = dpicked});
-    net_.backward(runtime_, batch, text, saved, dhidden);
+    run_training_pass(runtime_, net_, batch, tables_, loss);
   }
 
   Recipe recipe_;
