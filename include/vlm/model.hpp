@@ -5,7 +5,9 @@
 #include <vlm/model/config.hpp>
 #include <vlm/model/load.hpp>
 #include <vlm/model/model.hpp>
+#include <vlm/model/parity.hpp>
 #include <vlm/model/parts.hpp>
 #include <vlm/model/positions.hpp>
+#include <vlm/model/reference.hpp>
 #include <vlm/model/spec.hpp>
 #include <vlm/model/with_model.hpp>

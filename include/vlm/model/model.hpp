@@ -132,7 +132,10 @@ class Model {
   }
 
   // Hidden rows after the last norm, [tokens, features]. `text` describes the rows of the text stream:
-  // borders, rotary tables and, when answering, the cache.
+  // borders, rotary tables and, when answering, the cache. An observer of the runtime sees, in this order:
+  //   visual.patch_embed, visual.embeddings (with position rows), visual.blocks   [patches, vision features]
+  //   visual.deepstack (each after its block), visual.merger                      [visual tokens, features]
+  //   text.embeddings (visual rows in place), text.layers (DeepStack rows added), text.norm
   void forward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, Rows hidden,
                Saved& saved) const {
     const Index places = static_cast<Index>(batch.visual_places.size());
@@ -146,11 +149,14 @@ class Model {
     const auto at = detail::on_device<Device>(batch.visual_places);
     parts_->decoder.embed_tokens.forward(s, detail::on_device<Device>(batch.tokens), embedded);
     if (places > 0) s.run(PlaceRows<Device, T>{.into = embedded, .at = at, .from = visual});
+    s.observe("text.embeddings", -1, embedded);
     s.sequences() = text;
     parts_->decoder.forward(s, embedded, hidden, saved.decoder, [&](Index block, Rows rows) {
       if (places > 0 && block < Spec::taps)
         s.run(AddRows<Device, T>{.into = rows, .at = at, .from = taps[block]});
+      s.observe("text.layers", block, rows);
     });
+    s.observe("text.norm", -1, hidden);
   }
 
   // Adds to the gradients of trained parameters; reads what `forward` kept. Stops at
@@ -299,6 +305,7 @@ class Model {
     saved.taps = s.template records<typename MergerLayers::Tap::Saved>(Spec::taps);
     s.sequences() = vision_sequences(batch);
     parts_->encoder.forward(s, vision_inputs(batch), encoded, saved.encoder, [&](Index block, Rows rows) {
+      s.observe("visual.blocks", block, rows);
       const int j = tap_after(block);
       if (j < 0) return;
       if (keeping && !EncoderEnv::passes) {  // a frozen tower's rows are overwritten by its next blocks
@@ -307,8 +314,10 @@ class Model {
         rows = copy;
       }
       parts_->mergers.taps[static_cast<std::size_t>(j)].forward(s, rows, taps[j], saved.taps[j]);
+      s.observe("visual.deepstack", j, taps[j]);
     });
     parts_->mergers.main.forward(s, encoded, visual, saved.merger);
+    s.observe("visual.merger", -1, visual);
   }
 
   void encode_backward(Runtime<Device>& s, const Batch& batch, const Saved& saved, Rows dvisual,

@@ -12,17 +12,17 @@
 
 namespace vlm {
 
-// Calls f(const Model&) with one of four types: dense or sparse, with 1 or 3 DeepStack taps. f returns the
-// same type for each.
-template <class Device = Cpu, class Precision = F32, class F>
+// Calls f(model) with one of four types: dense or sparse, with 1 or 3 DeepStack taps. f returns the same type for
+// each. `Trains` names the parts that train, none by default.
+template <class Device = Cpu, class Precision = F32, class Trains = Trainable<>, class F>
 auto with_model(const std::string& folder, F&& f) {
   using Visual = Encoder<SigLIP2>;
   using OneTap = Merger<MLP2, DeepStack<1>>;
   using ThreeTaps = Merger<MLP2, DeepStack<3>>;
   using Turns = Rope<InterleavedM>;
   const auto call = [&]<class MergerPart, class FeedForward>() {
-    const auto model =
-        Model<Vlm<Visual, MergerPart, Decoder<Qwen3, FeedForward>, Turns>, Device, Precision>::load(folder);
+    using Spec = Vlm<Visual, MergerPart, Decoder<Qwen3, FeedForward>, Turns>;
+    auto model = Model<Spec, Device, Precision, Trains>::load(folder);
     return std::forward<F>(f)(model);
   };
   const ModelConfig config = ModelConfig::load(folder);
