@@ -2,6 +2,7 @@
 #pragma once
 
 #include <vlm/model/batch.hpp>
+#include <vlm/model/chunk.hpp>
 #include <vlm/model/config.hpp>
 #include <vlm/model/load.hpp>
 #include <vlm/model/model.hpp>

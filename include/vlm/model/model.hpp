@@ -142,9 +142,15 @@ class Model {
     const Rows embedded = s.template keep<T>(batch.token_count(), features());
     Rows visual, taps[Spec::taps + 1];
     if (places > 0) {
-      visual = s.template keep<T>(places, features());
-      for (int j = 0; j < Spec::taps; ++j) taps[j] = s.template keep<T>(places, features());
+      const Index merge = config().vision.merge_size;
+      const Index merged = batch.visual_rows.empty() ? places : batch.patch_count() / (merge * merge);
+      visual = s.template keep<T>(merged, features());
+      for (int j = 0; j < Spec::taps; ++j) taps[j] = s.template keep<T>(merged, features());
       encode(s, batch, visual, taps, saved);
+      if (!batch.visual_rows.empty()) {
+        visual = wanted_rows(s, batch, visual);
+        for (int j = 0; j < Spec::taps; ++j) taps[j] = wanted_rows(s, batch, taps[j]);
+      }
     }
     const auto at = detail::on_device<Device>(batch.visual_places);
     parts_->decoder.embed_tokens.forward(s, detail::on_device<Device>(batch.tokens), embedded);
@@ -165,6 +171,10 @@ class Model {
                 View<const T, 2, Device> dhidden) const {
     static_assert(DecoderEnv::passes,
                   "vlm: backward needs a part that trains, as in Trainable<part::Merger>.");
+    if (!batch.visual_rows.empty())
+      throw ShapeError("chunk-backward", {{"expected", "a batch of whole pictures"},
+                                          {"got", "a chunk that begins or ends inside a picture"},
+                                          {"try", "train on whole samples; chunks are for prefill"}});
     const auto given_back = s.scope();
     const Index places = static_cast<Index>(batch.visual_places.size());
     const auto at = detail::on_device<Device>(batch.visual_places);
@@ -293,6 +303,14 @@ class Model {
     for (int j = 0; j < Spec::taps; ++j)
       if (config().vision.taps[static_cast<std::size_t>(j)] == block) return j;
     return -1;
+  }
+
+  // The merged rows that the visual places of a chunk take.
+  Rows wanted_rows(Runtime<Device>& s, const Batch& batch, Rows merged) const {
+    const Rows rows = s.template keep<T>(static_cast<Index>(batch.visual_rows.size()), features());
+    s.run(TakeRows<Device, T>{
+        .into = rows, .at = detail::on_device<Device>(batch.visual_rows), .from = merged});
+    return rows;
   }
 
   // Pixels to visual rows: the main merger's into `visual`, each tap's into its own rows.
