@@ -1,6 +1,7 @@
 // parity FOLDER REFERENCE.safetensors: runs a model on the inputs of a reference file and compares every stage, from
 // the patch embedding to the logits and the gradients. Exit status 1 where a stage differs by more than the tolerance.
 // vlm/model/reference.hpp says what the file holds; tests/golden/make_reference.py makes such files with transformers.
+// test: parity {toy}/../golden/tiny {toy}/../golden/tiny/reference.safetensors --json table.json
 #include <algorithm>
 #include <cmath>
 #include <cstdio>

@@ -6,6 +6,7 @@ Run it in an environment with requirements.txt:
     make_reference.py cases OUT_DIR                 the golden cases, as the tests read them
     make_reference.py reference FOLDER OUT_FILE     inputs and results for a checkpoint folder, for the program parity
     make_reference.py random OUT_DIR                a random tiny checkpoint with its reference.safetensors
+    make_reference.py tiny OUT_DIR                  the smallest one, on which the tests run the program
     make_reference.py compare PARITY                every case in full through the program parity; 1 if one differs
     make_reference.py saved TRAIN_STAGE PARITY      what the library saves: its bytes, and that transformers loads it
 
@@ -45,6 +46,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -214,6 +216,9 @@ def image(*grid):
 def video(*grid):
     return "video", grid
 
+
+TINY = Case("tiny", 3000, 16, 1, 2, 1, 8, 16, 29, 1e4, False, Vision(16, 2, 1, 16, 2, 9, (0,)),
+            (2, image(2, 4), 3, BORDER, 1, video(2, 2, 2), 2))
 
 LAYOUTS = {
     "packed_text": (9, BORDER, 1, BORDER, 14),
@@ -752,7 +757,7 @@ def write_random(out_dir, seed, sparse, layout):
     print(f"{out_dir}: {len(file['input_ids'])} tokens, loss {file['loss'][0]:.6f}")
 
 
-# Comparisons through the program parity.
+# Comparisons through the programs.
 
 
 def run_parity(program, folder, reference, tolerance=1e-4):
@@ -795,6 +800,43 @@ def compare_cases(program, first_seed):
     sys.exit(1 if failed else 0)
 
 
+def check_saved(train_stage, parity):
+    """Trains the mergers of a bf16 checkpoint that transformers wrote: every other tensor must come back byte for byte,
+    and transformers must load what was saved and compute the same from it."""
+    import torch
+    import transformers
+    from safetensors import safe_open
+
+    toy = pathlib.Path(__file__).resolve().parents[1] / "toy"
+    with tempfile.TemporaryDirectory() as name:
+        start, out = pathlib.Path(name, "start"), pathlib.Path(name, "out")
+        start.mkdir()
+        for companion in ("config.json", "tokenizer.json", "preprocessor_config.json"):
+            shutil.copy(toy / "start" / companion, start)
+        model = transformers.Qwen3VLForConditionalGeneration(transformers.AutoConfig.from_pretrained(start))
+        with torch.no_grad():
+            for parameter_name, tensor in model.named_parameters():
+                tensor.copy_(torch.from_numpy(parameter(1, parameter_name, tuple(tensor.shape))))
+        model.to(torch.bfloat16).save_pretrained(start)
+        subprocess.run([train_stage, start, toy / "data.jsonl", out, "--steps", "3"], check=True,
+                       stdout=subprocess.DEVNULL)
+        saved, trained = out / "model", ("model.visual.merger.", "model.visual.deepstack_merger_list.")
+        with safe_open(start / "model.safetensors", "pt") as before, safe_open(saved / "model.safetensors", "pt") as after:
+            require(set(before.keys()) == set(after.keys()), "other tensors were saved")
+            untouched = [name for name in before.keys() if not name.startswith(trained)]
+            for name in before.keys():
+                a, b = before.get_tensor(name), after.get_tensor(name)
+                same = a.dtype == b.dtype and a.shape == b.shape and torch.equal(a.view(torch.uint8), b.view(torch.uint8))
+                require(same == (name in untouched), f"{name} is {'the same' if same else 'another'} after training")
+        _, report = transformers.Qwen3VLForConditionalGeneration.from_pretrained(saved, output_loading_info=True)
+        require(not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")), str(report))
+        write_reference(saved, out / "reference.safetensors", 1, "packed_videos", True)
+        status, table = run_parity(parity, saved, out / "reference.safetensors")
+    require(status == 0, f"the saved model differs: {table}")
+    print(f"{len(untouched)} untouched tensors came back byte for byte; transformers loads what was saved, and all "
+          f"{len(table)} stages agree")
+
+
 def main():
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -815,10 +857,12 @@ def main():
     reference.add_argument("--no-gradients", action="store_true")
     random = add("random", "write a random tiny checkpoint and its reference.safetensors", "out_dir")
     random.add_argument("--moe", action="store_true")
+    add("tiny", "write the smallest checkpoint and its reference.safetensors", "out_dir")
     for command in (reference, random):
         add_layout(command)
     compare = add("compare", "compare every case through the program parity", "parity")
     compare.add_argument("--seed", type=int, help="cases of other sizes and weights, drawn from this seed on")
+    add("saved", "check what the library saves", "train_stage", "parity")
     arguments = parser.parse_args()
 
     import torch
@@ -833,6 +877,11 @@ def main():
                         not arguments.no_gradients)
     elif arguments.command == "random":
         write_random(arguments.out_dir, arguments.seed, arguments.moe, arguments.layout)
+    elif arguments.command == "tiny":
+        arguments.out_dir.mkdir(parents=True, exist_ok=True)
+        write_checkpoint(TINY, arguments.out_dir)
+    elif arguments.command == "saved":
+        check_saved(arguments.train_stage.resolve(), arguments.parity.resolve())
     else:
         compare_cases(arguments.parity.resolve(), arguments.seed)
 

@@ -21,7 +21,7 @@ struct Parameter {
   bool trained = false;
   Index count = 0;
   std::span<float> value, gradient;
-  const StoredTensor* stored = nullptr;  // what it was read from, as long as the model lives
+  const StoredTensor* stored = nullptr;  // what a frozen value was read from; written back byte for byte
 };
 
 namespace detail {
@@ -38,20 +38,17 @@ inline Index element_count(const std::vector<Index>& shape) {
   return count;
 }
 
-// Number i of an F32 or BF16 tensor.
-inline float stored_number(const StoredTensor& tensor, std::size_t i) {
-  if (tensor.dtype == DType::BF16) {
-    bf16 narrow;
-    std::memcpy(&narrow, tensor.bytes.data() + 2 * i, 2);
-    return static_cast<float>(narrow);
-  }
-  float number = 0;
-  std::memcpy(&number, tensor.bytes.data() + 4 * i, 4);
-  return number;
-}
-
 inline void widen_tensor(const StoredTensor& tensor, std::span<float> values) {
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = stored_number(tensor, i);
+  const std::byte* bytes = tensor.bytes.data();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (tensor.dtype == DType::BF16) {
+      bf16 narrow;
+      std::memcpy(&narrow, bytes + 2 * i, 2);
+      values[i] = static_cast<float>(narrow);
+    } else {
+      std::memcpy(&values[i], bytes + 4 * i, 4);
+    }
+  }
 }
 
 // Every fault of a checkpoint in one report.
@@ -125,22 +122,15 @@ class ParameterStore {
     files_.push_back(std::move(folder));
   }
 
-  // Writes all parameters under their names: those that no update has touched byte for byte as they were stored, others
-  // in f32.
+  // Writes all parameters under their names: trained ones in f32, untouched ones as they are stored.
   void write(const std::string& path) const {
     SafetensorsWriter writer(path, {{"format", "pt"}});
-    std::vector<const StoredTensor*> untouched;
+    for (const Parameter& p : parameters_)
+      writer.declare(p.name, p.stored ? p.stored->dtype : p.record->format(), p.record->stored_shape());
     for (const Parameter& p : parameters_) {
-      untouched.push_back(is_untouched(p) ? p.stored : nullptr);
-      const DType format = untouched.back() ? p.stored->dtype : p.record->format();
-      writer.declare(p.name, format, p.record->stored_shape());
-    }
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      const Parameter& p = parameters_[i];
-      const std::span<const std::byte> in_memory(
-          static_cast<const std::byte*>(p.record->data()),
-          static_cast<std::size_t>(p.count) * size_of(p.record->format()));
-      writer.write(p.name, untouched[i] ? untouched[i]->bytes : in_memory);
+      const std::span<const std::byte> bytes(static_cast<const std::byte*>(p.record->data()),
+                                             static_cast<std::size_t>(p.count) * size_of(p.record->format()));
+      writer.write(p.name, p.stored ? p.stored->bytes : bytes);
     }
     writer.commit();
   }
@@ -160,19 +150,9 @@ class ParameterStore {
     return {values, static_cast<std::size_t>(p.count)};
   }
 
-  // Whether the value is still the one that was read.
-  static bool is_untouched(const Parameter& p) {
-    if (!p.stored || !p.trained) return p.stored != nullptr;
-    for (std::size_t i = 0; i < p.value.size(); ++i) {
-      const float read = detail::stored_number(*p.stored, i);
-      if (std::memcmp(&read, &p.value[i], sizeof(float)) != 0) return false;
-    }
-    return true;
-  }
-
   void bind(Parameter& p, const StoredTensor& tensor) {
-    p.stored = &tensor;
     if (p.trained) return detail::widen_tensor(tensor, p.value);
+    p.stored = &tensor;
     // Vectors and the position table are read in f32; matrices stay in the format of the file.
     const bool high = p.record->stored_shape().size() == 1 || p.name.ends_with("pos_embed.weight");
     if (tensor.aligned() && (tensor.dtype == DType::F32 || !high))

@@ -273,7 +273,8 @@ class Model {
                                             .trained = std::remove_reference_t<decltype(param)>::trained,
                                             .count = detail::element_count(param.stored_shape()),
                                             .value = {},
-                                            .gradient = {}});
+                                            .gradient = {},
+                                            .stored = nullptr});
     });
   }
   template <class Layers>

@@ -21,7 +21,6 @@
 
 #include <vlm/io/safetensors.hpp>
 #include <vlm/model/batch.hpp>
-#include <vlm/model/load.hpp>
 
 namespace vlm {
 
@@ -74,8 +73,13 @@ class Reference {
     const StoredTensor& tensor = find(name);
     if (tensor.dtype != DType::F32 && tensor.dtype != DType::BF16)
       refuse(name, "F32 or BF16", std::string(name_of(tensor.dtype)));
-    std::vector<float> values(tensor.bytes.size() / size_of(tensor.dtype));
-    detail::widen_tensor(tensor, values);
+    const std::size_t size = size_of(tensor.dtype);
+    std::vector<float> values(tensor.bytes.size() / size);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      bf16 narrow;
+      std::memcpy(size == 2 ? static_cast<void*>(&narrow) : &values[i], tensor.bytes.data() + i * size, size);
+      if (size == 2) values[i] = static_cast<float>(narrow);
+    }
     return values;
   }
   std::vector<std::int64_t> integers(std::string_view name) const {
