@@ -11,8 +11,8 @@ namespace {
 
 struct Two {
   golden::Case test{"dense_04_image_video"};
-  // Tokens: 2 of text, start, 6 of the image, end, 1 of text; then another sample: 1 of text, and for each of two steps a
-  // timestamp, start, 4, end.
+  // Tokens: 2 of text, start, 6 of the image, end, 1 of text; then another sample: 1 of text, and for each of two steps
+  // a timestamp, start, 4, end.
   Sample picture = golden::draw_sample(test.config, "..i.", {{1, 4, 6}}, 1),
          clip = golden::draw_sample(test.config, ".v", {{2, 4, 4}}, 2);
   Batch whole = golden::pack(test.config, {picture, clip}), chunk;

@@ -1,4 +1,5 @@
-// What is saved: tensors that nothing has trained go back byte for byte, in the format and shape in which they were read.
+// What is saved: tensors that nothing has trained go back byte for byte, in the format and shape in which they were
+// read.
 #include <boost/test/unit_test.hpp>
 
 #include "model/reference_files.hpp"
