@@ -242,7 +242,11 @@ BOOST_AUTO_TEST_CASE(pitfall_14_two_turns_equal_one_long_prompt) {
       append(logits, logits_of(s, net, batch, &cache));
     };
     pass(turn);
-    for (const std::int32_t token : answer) pass(Sample{.tokens = {token}});
+    for (const std::int32_t token : answer) {
+      Sample single;
+      single.tokens = {token};
+      pass(single);
+    }
     pass(turn);
     BOOST_TEST(same_bits(logits, expected));
     BOOST_TEST(next == whole.next_positions.back());
