@@ -8,6 +8,7 @@
 #include <vlm/core/dtype.hpp>
 #include <vlm/core/error.hpp>
 #include <vlm/core/fixed_string.hpp>
+#include <vlm/core/observer.hpp>
 #include <vlm/core/queue.hpp>
 #include <vlm/core/random.hpp>
 #include <vlm/core/runtime.hpp>

@@ -76,18 +76,42 @@ struct Case {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = uniform(random, i);
     return values;
   }
-  vlm::Sample sample() const {
-    vlm::Sample sample;
-    for (std::int64_t id : values_of<std::int64_t>(file, "input_ids"))
-      sample.tokens.push_back(static_cast<std::int32_t>(id));
-    for (std::int64_t label : values_of<std::int64_t>(file, "labels"))
-      sample.supervised.push_back(label != -100);
-    sample.images = grids("image_grid_thw");
-    sample.videos = grids("video_grid_thw");
-    sample.image_patches = patches(sample.images, "pixel_values");
-    sample.video_patches = patches(sample.videos, "pixel_values_videos");
-    return sample;
+  // Its samples: each begins at position 0 of all axes.
+  std::vector<vlm::Sample> samples() const {
+    const auto ids = values_of<std::int64_t>(file, "input_ids"),
+               labels = values_of<std::int64_t>(file, "labels"),
+               axes = values_of<std::int64_t>(file, "position_ids");
+    std::vector<vlm::Sample> list;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (axes[i] + axes[ids.size() + i] + axes[2 * ids.size() + i] == 0) list.emplace_back();
+      list.back().tokens.push_back(static_cast<std::int32_t>(ids[i]));
+      list.back().supervised.push_back(labels[i] != -100);
+    }
+    const auto share_out = [&](std::int32_t token, const std::vector<vlm::Grid>& all, std::string_view stream,
+                               auto list_of, auto rows_of) {
+      const std::vector<float> rows = patches(all, stream);
+      std::size_t next = 0, used = 0;
+      for (vlm::Sample& sample : list)
+        for (auto wanted = std::count(sample.tokens.begin(), sample.tokens.end(), token); wanted > 0;) {
+          const vlm::Grid& grid = all.at(next++);
+          const auto size = static_cast<std::size_t>(grid.patches() * config.vision.patch_features());
+          list_of(sample).push_back(grid);
+          rows_of(sample).insert(rows_of(sample).end(), rows.data() + used, rows.data() + used + size);
+          used += size;
+          wanted -= grid.visual_tokens(config.vision.merge_size);
+        }
+    };
+    using vlm::Sample;
+    share_out(
+        config.image_token, grids("image_grid_thw"), "pixel_values",
+        [](Sample& s) -> auto& { return s.images; }, [](Sample& s) -> auto& { return s.image_patches; });
+    share_out(
+        config.video_token, grids("video_grid_thw"), "pixel_values_videos",
+        [](Sample& s) -> auto& { return s.videos; }, [](Sample& s) -> auto& { return s.video_patches; });
+    return list;
   }
+  // The sample of a case that has one.
+  vlm::Sample sample() const { return samples().at(0); }
 };
 
 // max |a - b|; infinity where a number is none.
@@ -101,16 +125,16 @@ inline float largest_difference(std::span<const float> a, std::span<const float>
   return largest;
 }
 
-// The Euclidean norm of a gradient, then its products with 32 fixed random vectors.
-inline std::vector<double> summary(std::span<const float> gradient, const std::string& name,
+// The Euclidean norm of a tensor, then its products with 32 fixed random vectors.
+inline std::vector<double> summary(std::span<const float> values, const std::string& name,
                                    std::uint64_t seed) {
   std::vector<double> numbers(33, 0.0);
-  for (float g : gradient) numbers[0] += static_cast<double>(g) * g;
+  for (float value : values) numbers[0] += static_cast<double>(value) * value;
   numbers[0] = std::sqrt(numbers[0]);
   for (int j = 0; j < 32; ++j) {
     const vlm::Random random(seed, "projection." + std::to_string(j) + "." + name);
-    for (std::size_t i = 0; i < gradient.size(); ++i)
-      numbers[static_cast<std::size_t>(j) + 1] += static_cast<double>(gradient[i]) * uniform(random, i);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      numbers[static_cast<std::size_t>(j) + 1] += static_cast<double>(values[i]) * uniform(random, i);
   }
   return numbers;
 }

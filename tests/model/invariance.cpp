@@ -1,5 +1,6 @@
 // The bits of a hidden row depend on its own inputs alone; and mistakes that would crash nowhere:
 // each must be seen.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 
 #include "model/samples.hpp"
@@ -102,9 +103,27 @@ const std::string image_only = "...i...";
 
 BOOST_AUTO_TEST_SUITE(model_invariance)
 
-BOOST_AUTO_TEST_CASE(packed_equals_separate) {
+BOOST_AUTO_TEST_CASE(pitfall_19_packed_equals_separate) {
   check_packing<Qwen3VL>();
   check_packing<Qwen3VLMoE>();
+}
+
+// A packed batch that is split between samples gives the same rows in two passes, wherever it is split.
+BOOST_AUTO_TEST_CASE(pitfall_19_a_batch_split_at_every_point_gives_the_same_bits) {
+  const auto check = [](auto spec) {
+    using Spec = decltype(spec);
+    const std::vector<Sample> list = samples<Spec>();
+    const std::vector<float> whole = hidden<Spec>(list);
+    for (std::size_t at = 1; at < list.size(); ++at) {
+      const auto middle = list.begin() + static_cast<std::ptrdiff_t>(at);
+      std::vector<float> parts = hidden<Spec>({list.begin(), middle});
+      const std::vector<float> rest = hidden<Spec>({middle, list.end()});
+      parts.insert(parts.end(), rest.begin(), rest.end());
+      BOOST_TEST(same_bits(parts, whole), "split before sample " << at);
+    }
+  };
+  check(Qwen3VL());
+  check(Qwen3VLMoE());
 }
 
 BOOST_AUTO_TEST_CASE(threads_change_no_bit) {
@@ -129,7 +148,34 @@ BOOST_AUTO_TEST_CASE(a_row_does_not_see_the_future) {
   BOOST_TEST(!same_bits(rows(before, last, last + 1), rows(after, last, last + 1)));
 }
 
-BOOST_AUTO_TEST_CASE(shuffled_patches_change_the_output) {
+// A still picture fills its temporal patch with the same frame twice: both slices of the kernel are read. And the bias
+// of the patch embedding is.
+BOOST_AUTO_TEST_CASE(pitfall_06_both_temporal_slices_and_the_bias_count) {
+  golden::Run<Qwen3VL>& run = model<Qwen3VL>();
+  const VisionSizes& n = config<Qwen3VL>().vision;
+  const Sample sample = draw_sample(config<Qwen3VL>(), image_only, {{1, 4, 4}}, 12);
+  const std::size_t last = sample.tokens.size() - 1;
+  const std::vector<float> before = hidden<Qwen3VL>({sample});
+  const auto slice = static_cast<std::size_t>(n.patch_size * n.patch_size);
+  for (std::size_t frame = 0; frame < 2; ++frame) {
+    Sample half = sample;  // features are ordered (channel, time, y, x)
+    for (std::size_t i = 0; i < half.image_patches.size(); ++i)
+      if (i / slice % 2 == frame) half.image_patches[i] = 0;
+    const std::vector<float> after = hidden<Qwen3VL>({half});
+    BOOST_TEST(!same_bits(rows(before, last, last + 1), rows(after, last, last + 1)));
+  }
+  for (Parameter& p : run.net.parameters()) {
+    if (p.name != "model.visual.patch_embed.proj.bias") continue;
+    const std::vector<float> bias(p.value.begin(), p.value.end());
+    BOOST_TEST(std::all_of(bias.begin(), bias.end(), [](float value) { return value != 0; }));
+    std::fill(p.value.begin(), p.value.end(), 0.0f);
+    const std::vector<float> after = hidden<Qwen3VL>({sample});
+    std::copy(bias.begin(), bias.end(), p.value.begin());
+    BOOST_TEST(!same_bits(rows(before, last, last + 1), rows(after, last, last + 1)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(pitfall_07_shuffled_patches_change_the_output) {
   const Sample sample = draw_sample(config<Qwen3VL>(), image_only, {{1, 4, 6}}, 7);
   const std::vector<float> before = hidden<Qwen3VL>({sample});
   const auto features = static_cast<std::ptrdiff_t>(config<Qwen3VL>().vision.patch_features());
@@ -144,7 +190,8 @@ BOOST_AUTO_TEST_CASE(shuffled_patches_change_the_output) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(every_tap_counts) {
+// A model without DeepStack is fluent and wrong: each tap changes what follows the picture.
+BOOST_AUTO_TEST_CASE(pitfall_08_every_tap_counts) {
   golden::Run<Qwen3VL>& run = model<Qwen3VL>();
   const Sample sample = draw_sample(config<Qwen3VL>(), image_only, {{1, 4, 6}}, 8);
   const Sample text = draw_sample(config<Qwen3VL>(), "....", {}, 8);
@@ -168,7 +215,27 @@ BOOST_AUTO_TEST_CASE(every_tap_counts) {
   BOOST_TEST(same_bits(hidden<Qwen3VL>({sample}), before));
 }
 
-BOOST_AUTO_TEST_CASE(a_transposed_picture_is_another_picture) {
+// Each tap is added after its own decoder block: with two of them exchanged the output is another.
+BOOST_AUTO_TEST_CASE(pitfall_08_taps_belong_to_their_blocks) {
+  golden::Run<Qwen3VL>& run = model<Qwen3VL>();
+  const Sample sample = draw_sample(config<Qwen3VL>(), image_only, {{1, 4, 6}}, 8);
+  const std::vector<float> before = hidden<Qwen3VL>({sample});
+  const auto exchange = [&] {
+    const std::string prefix = "model.visual.deepstack_merger_list.";
+    for (Parameter& a : run.net.parameters())
+      for (Parameter& b : run.net.parameters())
+        if (a.name.starts_with(prefix + "0.") && b.name == prefix + "1." + a.name.substr(prefix.size() + 2))
+          std::swap_ranges(a.value.begin(), a.value.end(), b.value.begin());
+  };
+  exchange();
+  const std::vector<float> after = hidden<Qwen3VL>({sample});
+  exchange();
+  const std::size_t last = sample.tokens.size() - 1;
+  BOOST_TEST(!same_bits(rows(before, last, last + 1), rows(after, last, last + 1)));
+  BOOST_TEST(same_bits(hidden<Qwen3VL>({sample}), before));
+}
+
+BOOST_AUTO_TEST_CASE(pitfall_09_a_transposed_picture_is_another_picture) {
   const Sample wide = draw_sample(config<Qwen3VL>(), image_only, {{1, 4, 6}}, 9);
   Sample tall = wide;
   tall.images = {{1, 6, 4}};
@@ -187,7 +254,7 @@ BOOST_AUTO_TEST_CASE(a_transposed_picture_is_another_picture) {
 }
 
 // The same picture, with one position axis after another put on the counter of the tokens.
-BOOST_AUTO_TEST_CASE(all_three_position_axes_are_read) {
+BOOST_AUTO_TEST_CASE(pitfall_12_all_three_position_axes_are_read) {
   const Batch batch = pack(config<Qwen3VL>(), {draw_sample(config<Qwen3VL>(), image_only, {{1, 6, 6}}, 10)});
   const std::vector<float> before = hidden_of(batch);
   const std::size_t last = batch.tokens.size() - 1;
@@ -206,7 +273,7 @@ BOOST_AUTO_TEST_CASE(all_three_position_axes_are_read) {
 
 // Two pictures of one size are two pictures: the first one's rows do not know the
 // second, whose pixels matter.
-BOOST_AUTO_TEST_CASE(two_pictures_are_not_one) {
+BOOST_AUTO_TEST_CASE(pitfall_16_two_pictures_are_not_one) {
   const Sample sample = draw_sample(config<Qwen3VL>(), ".i.i.", {{1, 4, 4}, {1, 4, 4}}, 11);
   Sample darker = sample;
   const std::size_t half = sample.image_patches.size() / 2;
@@ -225,7 +292,7 @@ BOOST_AUTO_TEST_CASE(two_pictures_are_not_one) {
 }
 
 // A serving forward keeps nothing; a training forward does.
-BOOST_AUTO_TEST_CASE(training_forward_equals_serving_forward) {
+BOOST_AUTO_TEST_CASE(pitfall_18_training_forward_equals_serving_forward) {
   const auto check = [](auto spec) {
     using Spec = decltype(spec);
     const Batch batch = pack(config<Spec>(), samples<Spec>());

@@ -250,6 +250,23 @@ BOOST_AUTO_TEST_CASE(unaligned_tensors_are_copied) {
   }
 }
 
+// Position rows are interpolated in f32: a table that was quantised, or rounded to f16, is not read at all.
+BOOST_AUTO_TEST_CASE(pitfall_05_a_quantised_position_table_is_refused) {
+  for (const DType dtype : {DType::I8, DType::U8, DType::F16}) {
+    Folder folder;
+    Checkpoint tensors = checkpoint(true, DType::F32);
+    for (Stored& t : tensors)
+      if (t.name == "model.visual.pos_embed.weight") {
+        t.dtype = dtype;
+        t.bytes.resize(t.bytes.size() / 4 * size_of(dtype));
+      }
+    write(folder, true, tensors);
+    BOOST_TEST(refusal<Frozen>(folder.path)
+                   .find("\n  misshapen model.visual.pos_embed.weight expected F32 or BF16 [9, 16], got " +
+                         std::string(name_of(dtype)) + " [9, 16]") != std::string::npos);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_tied_head_is_the_token_table) {
   const Model<One, Cpu, F32, Trainable<part::All>> tied =
       Model<One, Cpu, F32, Trainable<part::All>>::make(config(true), 1);

@@ -1,7 +1,10 @@
 #include <vlm/model/positions.hpp>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <string>
+#include <tuple>
 
 using namespace vlm;
 
@@ -73,12 +76,12 @@ BOOST_AUTO_TEST_CASE(text_counts_on_all_axes) {
   check_example(positions("", {}, {}), {}, {}, {}, 0);
 }
 
-BOOST_AUTO_TEST_CASE(one_image) {
+BOOST_AUTO_TEST_CASE(example_a_one_image) {
   check_example(positions("TTTTi6TTT", {{1, 4, 6}}, {}), {0, 1, 2, 3, 4, 4, 4, 4, 4, 4, 7, 8, 9},
                 {0, 1, 2, 3, 4, 4, 4, 5, 5, 5, 7, 8, 9}, {0, 1, 2, 3, 4, 5, 6, 4, 5, 6, 7, 8, 9}, -3);
 }
 
-BOOST_AUTO_TEST_CASE(two_images) {
+BOOST_AUTO_TEST_CASE(example_b_two_images) {
   check_example(positions("TTi4TTi6TT", {{1, 4, 4}, {1, 6, 4}}, {}),
                 {0, 1, 2, 2, 2, 2, 4, 5, 6, 6, 6, 6, 6, 6, 9, 10},
                 {0, 1, 2, 2, 3, 3, 4, 5, 6, 6, 7, 7, 8, 8, 9, 10},
@@ -86,7 +89,7 @@ BOOST_AUTO_TEST_CASE(two_images) {
 }
 
 // Each temporal step is a group of its own; time does not count frames.
-BOOST_AUTO_TEST_CASE(a_video) {
+BOOST_AUTO_TEST_CASE(example_c_a_video) {
   const Positions p = positions("TTTTTTTTTTv4TTTTTTTTv4TTTTTTTTv4TTT", {}, {{3, 4, 4}});
   List axes[3];
   const auto count = [&](std::int32_t from, std::int32_t to) {
@@ -109,13 +112,41 @@ BOOST_AUTO_TEST_CASE(a_video) {
   BOOST_TEST(p.next == 35);
 }
 
-BOOST_AUTO_TEST_CASE(an_image_then_a_video) {
+BOOST_AUTO_TEST_CASE(example_d_an_image_then_a_video) {
   const Positions p = positions("TTi2TTTTTTTTv4TTTTTTTTv4TT", {{1, 2, 4}}, {{2, 4, 4}});
   const List time = {0,  1,  2,  2,  4,  5,  6,  7,  8,  9,  10, 11, 12, 12, 12,
                      12, 14, 15, 16, 17, 18, 19, 20, 21, 22, 22, 22, 22, 24, 25};
-  BOOST_TEST(p.axes[0] == time, boost::test_tools::per_element());
-  BOOST_TEST(p.axes[1].back() == 25);
-  BOOST_TEST(p.next - 30 == -4);
+  const List height = {0,  1,  2,  2,  4,  5,  6,  7,  8,  9,  10, 11, 12, 12, 13,
+                       13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 22, 23, 23, 24, 25};
+  const List width = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 12,
+                      13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 22, 23, 24, 25};
+  check_example(p, time, height, width, -4);
+}
+
+// A decoded token stands behind the largest position of any axis, which the width of a picture at the end may hold.
+BOOST_AUTO_TEST_CASE(decoding_goes_on_behind_the_largest_position) {
+  for (const auto& [pattern, grid, next] : {std::tuple<std::string, Grid, std::int32_t>{"TTi6", {1, 4, 6}, 5},
+                                            {"TTi6", {1, 6, 4}, 5},
+                                            {"Ti4TT", {1, 4, 4}, 5},
+                                            {"TTi8T", {1, 2, 16}, 11}}) {
+    const Positions p = positions(pattern, {grid}, {});
+    std::int32_t largest = 0;
+    for (const auto& axis : p.axes) largest = std::max(largest, *std::max_element(axis.begin(), axis.end()));
+    BOOST_TEST(p.next == largest + 1);
+    BOOST_TEST(p.next == next);
+  }
+}
+
+// A further turn begins where the first one ends: its positions are those of the rest of the whole.
+BOOST_AUTO_TEST_CASE(a_turn_goes_on_where_the_last_one_ended) {
+  const Positions whole = positions("TTi6TTTi4T", {{1, 4, 6}, {1, 4, 4}}, {});
+  Positions turns;
+  const std::vector<Grid> first = {{1, 4, 6}}, second = {{1, 4, 4}};
+  turns.next = append_positions(tokens("TTi6T"), first, {}, config(), turns.axes);
+  turns.next = append_positions(tokens("TTi4T"), second, {}, config(), turns.axes, turns.next);
+  for (int axis = 0; axis < 3; ++axis)
+    BOOST_TEST(turns.axes[axis] == whole.axes[axis], boost::test_tools::per_element());
+  BOOST_TEST(turns.next == whole.next);
 }
 
 BOOST_AUTO_TEST_CASE(pictures_and_tokens_must_fit) {
@@ -138,7 +169,7 @@ BOOST_AUTO_TEST_CASE(pictures_and_tokens_must_fit) {
 
 // Which rows of the table a patch reads, and with which weights: corners of the picture meet
 // corners of the table.
-BOOST_AUTO_TEST_CASE(position_table_worked_values) {
+BOOST_AUTO_TEST_CASE(pitfall_04_the_position_table_meets_the_corners) {
   PatchTables tables;
   append_patch_tables({1, 4, 6}, config().vision, tables);
   BOOST_REQUIRE_EQUAL(tables.corners.size(), 24u * 4u);
@@ -157,6 +188,50 @@ BOOST_AUTO_TEST_CASE(position_table_worked_values) {
   for (std::size_t i = 0; i < tables.weights.size(); i += 4)
     BOOST_TEST(std::abs(tables.weights[i] + tables.weights[i + 1] + tables.weights[i + 2] +
                         tables.weights[i + 3] - 1) < 1e-6f);
+}
+
+// A picture has the same tables alone and among others.
+BOOST_AUTO_TEST_CASE(pitfall_04_one_picture_and_many_have_the_same_tables) {
+  const std::vector<Grid> grids = {{1, 4, 6}, {2, 2, 8}, {1, 40, 26}};
+  PatchTables together, alone;
+  for (const Grid& grid : grids) append_patch_tables(grid, config().vision, together);
+  std::size_t patch = 0;
+  for (const Grid& grid : grids) {
+    alone.clear();
+    append_patch_tables(grid, config().vision, alone);
+    const auto at = [&](const auto& list, std::size_t width) {
+      return list.begin() + static_cast<std::ptrdiff_t>(patch * width);
+    };
+    BOOST_TEST(std::equal(alone.corners.begin(), alone.corners.end(), at(together.corners, 4)));
+    BOOST_TEST(std::equal(alone.weights.begin(), alone.weights.end(), at(together.weights, 4)));
+    BOOST_TEST(std::equal(alone.cosine.begin(), alone.cosine.end(), at(together.cosine, 8)));
+    patch += static_cast<std::size_t>(grid.patches());
+  }
+}
+
+// Weights are computed in fp32: those of a grid larger than the table, against the exact ones, and never zero between
+// two entries. Rounded to bf16 they would be a thousand times as far away.
+BOOST_AUTO_TEST_CASE(pitfall_05_position_weights_are_not_rounded) {
+  const Grid grid{1, 62, 54};
+  PatchTables tables;
+  append_patch_tables(grid, config().vision, tables);
+  double largest = 0;
+  for (Index patch = 0; patch < grid.patches(); ++patch) {
+    const Index window = patch / 4, row = window / (grid.width / 2) * 2 + patch % 4 / 2,
+                column = window % (grid.width / 2) * 2 + patch % 2;
+    const double u = static_cast<double>(row) * 47 / 61, v = static_cast<double>(column) * 47 / 53;
+    for (std::size_t k = 0; k < 4; ++k) {
+      const auto corner = static_cast<std::size_t>(patch) * 4 + k;
+      const std::int32_t entry = tables.corners[corner];
+      const double expected =
+          std::max(0.0, 1 - std::abs(u - entry / 48)) * std::max(0.0, 1 - std::abs(v - entry % 48));
+      // On the last line both corners are the same entry, and the second one has no weight.
+      if (row == 61 || column == 53) continue;
+      largest = std::max(largest, std::abs(static_cast<double>(tables.weights[corner]) - expected));
+    }
+  }
+  BOOST_TEST(largest < 1e-5);
+  BOOST_TEST(largest > 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_line_is_sampled_from_both_ends) {

@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(rows_are_appended) {
 }
 
 // Each angle belongs to the pair (j, j + half) of a head, whose table row has half a head of entries.
-BOOST_AUTO_TEST_CASE(tables_for_three_different_axes) {
+BOOST_AUTO_TEST_CASE(pitfall_10_tables_for_three_different_axes) {
   const std::vector<float> f = rope_frequencies<InterleavedM>(5e6, 128);
   const std::vector<std::int32_t> positions = {0,  100, 7,   0,   205,
                                                11, 0,   333, 1000};  // T, H, W of three tokens
@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(tables_for_three_different_axes) {
 }
 
 // What interleaves is the choice of frequencies; the rotation pairs j with j + half, not neighbours.
-BOOST_AUTO_TEST_CASE(rotation_pairs_the_halves_of_a_head) {
+BOOST_AUTO_TEST_CASE(pitfall_11_rotation_pairs_the_halves_of_a_head) {
   const Tables t = tables({3, 5, 9}, rope_frequencies<InterleavedM>(1e4, 16), {4, 2, 2});
   std::vector<float> q(32, 0.0f);
   q[1] = 1;        // head 0, pair 1: first half

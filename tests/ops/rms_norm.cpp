@@ -95,4 +95,29 @@ BOOST_AUTO_TEST_SUITE(ops_rms_norm)
 VLM_OPERATION(forward_agrees, forward());
 VLM_OPERATION(backward_agrees, backward());
 
+// The order of the reference, (x * rstd) * weight: the normalised value is rounded before the weight, bit for bit.
+BOOST_AUTO_TEST_CASE(pitfall_22_the_weight_comes_after_the_normalised_value) {
+  constexpr std::size_t features = 37;
+  std::vector<float> x(features), weight(features), y(features), rstd(1);
+  const Random random(3, "rms norm");
+  for (std::size_t i = 0; i < features; ++i) {
+    x[i] = random.normal(i);
+    weight[i] = static_cast<float>(bf16(1 + 0.2f * random.normal(features + i)));
+  }
+  Runtime<Cpu> runtime(1);
+  const Shape<2> row{{1, features}};
+  runtime.run(RmsNormForward<Cpu, float>{.x = {x.data(), row},
+                                         .weight = {weight.data(), Shape<1>{{features}}},
+                                         .y = {y.data(), row},
+                                         .rstd = {rstd.data(), Shape<2>{{1, 1}}},
+                                         .eps = eps});
+  bool differs = false;
+  for (std::size_t i = 0; i < features; ++i) {
+    const float normalised = x[i] * rstd[0];
+    BOOST_TEST(y[i] == normalised * weight[i]);
+    differs |= y[i] != x[i] * (rstd[0] * weight[i]);
+  }
+  BOOST_TEST(differs);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include <vlm/core/arena.hpp>
+#include <vlm/core/observer.hpp>
 #include <vlm/core/queue.hpp>
 #include <vlm/core/view.hpp>
 
@@ -52,6 +54,13 @@ class Runtime {
   // The index of the block that runs, set by Stack: it selects the cells of the cache.
   Index block() const { return block_; }
   void set_block(Index block) { block_ = block; }
+
+  // Who sees the rows of each stage of a pass, or null. The observer must outlive the passes.
+  void set_observer(Observer<Device>* observer) { observer_ = observer; }
+  // Where nobody observes, and while measuring, this is one comparison.
+  void observe(std::string_view stage, Index index, View<const float, 2, Device> rows) {
+    if (observer_ && !measuring()) observer_->see(stage, index, rows);
+  }
 
   // Rows that live until the enclosing scope ends: kept activations (bottom) and temporaries (top).
   template <class T>
@@ -141,6 +150,7 @@ class Runtime {
   HostArena host_;
   Sequences<Device> sequences_;
   Balance<Device> balance_;
+  Observer<Device>* observer_ = nullptr;
   Index block_ = 0;
   bool keeping_ = true;
 };

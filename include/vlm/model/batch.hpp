@@ -28,7 +28,9 @@ struct Batch {
   std::vector<std::int32_t> axes[3];         // positions: time, height, width
   std::vector<std::int32_t> next_positions;  // [samples], of the token that would come next
   std::vector<std::int32_t> visual_places;   // [visual tokens], rows among the tokens
-  std::vector<float> patches;                // [patches, features], in the order of visual_places
+  // [visual tokens], which merged row of the pictures each place takes; empty where all have theirs, in order.
+  std::vector<std::int32_t> visual_rows;
+  std::vector<float> patches;  // [patches, features], in the order of visual_places
   PatchTables tables;
   // Supervised predictions: the hidden row `rows[i]` is to predict `targets[i]` with weight `weights[i]`.
   std::vector<std::int32_t> rows, targets;
@@ -40,8 +42,8 @@ struct Batch {
 
   // Empties the batch and keeps its memory.
   void clear() {
-    for (auto* list :
-         {&tokens, &axes[0], &axes[1], &axes[2], &next_positions, &visual_places, &rows, &targets})
+    for (auto* list : {&tokens, &axes[0], &axes[1], &axes[2], &next_positions, &visual_places, &visual_rows,
+                       &rows, &targets})
       list->clear();
     offsets.assign(1, 0);
     patches.clear();
@@ -49,9 +51,10 @@ struct Batch {
     weights.clear();
   }
 
-  // Appends a sample; each of its supervised tokens weighs `weight` in the loss. A sample that is refused
-  // leaves the batch as it was.
-  void append(const Sample& sample, const ModelConfig& config, float weight = 1.0f);
+  // Appends a sample; each of its supervised tokens weighs `weight` in the loss. A turn that goes on behind what the
+  // cache holds begins at that turn's next position. A sample that is refused leaves the batch as it was.
+  void append(const Sample& sample, const ModelConfig& config, float weight = 1.0f,
+              std::int32_t first_position = 0);
 };
 
 namespace detail {
@@ -100,12 +103,13 @@ inline void append_picture(Batch& batch, const Grid& grid, std::span<const float
 
 }  // namespace detail
 
-inline void Batch::append(const Sample& sample, const ModelConfig& config, float weight) {
+inline void Batch::append(const Sample& sample, const ModelConfig& config, float weight,
+                          std::int32_t first_position) {
   detail::check_sample(sample, config);
   const auto first = static_cast<std::int32_t>(tokens.size());
   std::int32_t next = 0;
   try {
-    next = append_positions(sample.tokens, sample.images, sample.videos, config, axes);
+    next = append_positions(sample.tokens, sample.images, sample.videos, config, axes, first_position);
   } catch (...) {
     for (auto& axis : axes) axis.resize(tokens.size());
     throw;

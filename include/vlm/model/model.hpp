@@ -215,6 +215,7 @@ class Model {
     saved.taps = s.template records<typename MergerLayers::Tap::Saved>(Spec::taps);
     s.sequences() = vision_sequences(batch);
     parts_->encoder.forward(s, vision_inputs(batch), encoded, saved.encoder, [&](Index block, Rows rows) {
+      s.observe("visual.blocks", block, rows);
       const int j = tap_after(block);
       if (j < 0) return;
       if (keeping && !EncoderEnv::passes) {  // a frozen tower's rows are overwritten by its next blocks
@@ -223,30 +224,44 @@ class Model {
         rows = copy;
       }
       parts_->mergers.taps[static_cast<std::size_t>(j)].forward(s, rows, taps[j], saved.taps[j]);
+      s.observe("visual.deepstack", j, taps[j]);
     });
     parts_->mergers.main.forward(s, encoded, visual, saved.merger);
+    s.observe("visual.merger", -1, visual);
   }
 
   // Hidden rows after the last norm, [tokens, features]. `text` describes the rows of the text stream:
-  // borders, rotary tables and, when answering, the cache.
+  // borders, rotary tables and, when answering, the cache. An observer of the runtime sees, in this order:
+  //   visual.patch_embed, visual.embeddings (with position rows), visual.blocks   [patches, vision features]
+  //   visual.deepstack (each after its block), visual.merger                      [visual tokens, features]
+  //   text.embeddings (visual rows in place), text.layers (DeepStack rows added), text.norm
   void forward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, Rows hidden,
                Saved& saved) const {
     const Index places = static_cast<Index>(batch.visual_places.size());
     const Rows embedded = s.template keep<T>(batch.token_count(), features());
     Rows visual, taps[Spec::taps + 1];
     if (places > 0) {
-      visual = s.template keep<T>(places, features());
-      for (int j = 0; j < Spec::taps; ++j) taps[j] = s.template keep<T>(places, features());
+      const Index merge = config().vision.merge_size;
+      const Index merged = batch.visual_rows.empty() ? places : batch.patch_count() / (merge * merge);
+      visual = s.template keep<T>(merged, features());
+      for (int j = 0; j < Spec::taps; ++j) taps[j] = s.template keep<T>(merged, features());
       encode(s, batch, visual, taps, saved);
+      if (!batch.visual_rows.empty()) {
+        visual = wanted_rows(s, batch, visual);
+        for (int j = 0; j < Spec::taps; ++j) taps[j] = wanted_rows(s, batch, taps[j]);
+      }
     }
     const auto at = detail::on_device<Device>(batch.visual_places);
     parts_->decoder.embed_tokens.forward(s, detail::on_device<Device>(batch.tokens), embedded);
     if (places > 0) s.run(PlaceRows<Device, T>{.into = embedded, .at = at, .from = visual});
+    s.observe("text.embeddings", -1, embedded);
     s.sequences() = text;
     parts_->decoder.forward(s, embedded, hidden, saved.decoder, [&](Index block, Rows rows) {
       if (places > 0 && block < Spec::taps)
         s.run(AddRows<Device, T>{.into = rows, .at = at, .from = taps[block]});
+      s.observe("text.layers", block, rows);
     });
+    s.observe("text.norm", -1, hidden);
   }
 
   // Adds to the gradients of trained parameters; reads what `forward` kept. Stops at
@@ -254,6 +269,10 @@ class Model {
   void backward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, const Saved& saved,
                 View<const T, 2, Device> dhidden) const {
     static_assert(HeadEnv::passes, "vlm: backward needs a part that trains, as in Trainable<part::Merger>.");
+    if (!batch.visual_rows.empty())
+      throw ShapeError("chunk-backward", {{"expected", "a batch of whole pictures"},
+                                          {"got", "a chunk that begins or ends inside a picture"},
+                                          {"try", "train on whole samples; chunks are for prefill"}});
     if constexpr (DecoderEnv::passes) {  // else only the head learns, whose gradient is the loss's
       const auto given_back = s.scope();
       const Index places = static_cast<Index>(batch.visual_places.size());
@@ -330,6 +349,14 @@ class Model {
     for (int j = 0; j < Spec::taps; ++j)
       if (config().vision.taps[static_cast<std::size_t>(j)] == block) return j;
     return -1;
+  }
+
+  // The merged rows that the visual places of a chunk take.
+  Rows wanted_rows(Runtime<Device>& s, const Batch& batch, Rows merged) const {
+    const Rows rows = s.template keep<T>(static_cast<Index>(batch.visual_rows.size()), features());
+    s.run(TakeRows<Device, T>{
+        .into = rows, .at = detail::on_device<Device>(batch.visual_rows), .from = merged});
+    return rows;
   }
 
   void encode_backward(Runtime<Device>& s, const Batch& batch, const Saved& saved, Rows dvisual,

@@ -16,12 +16,13 @@
 
 namespace vlm {
 
-// Appends the positions of one sample to three axes. `images` and `videos` are its grids in order.
-// Returns the position of the token that would come next.
+// Appends the positions of one sample to three axes. `images` and `videos` are its grids in order. Returns the position
+// of the token that would come next, on all axes: a decoded token stands there, and a further turn of the conversation
+// begins there, as `first`.
 inline std::int32_t append_positions(std::span<const std::int32_t> tokens, std::span<const Grid> images,
                                      std::span<const Grid> videos, const ModelConfig& config,
-                                     std::vector<std::int32_t> (&axes)[3]) {
-  std::int32_t current = 0;
+                                     std::vector<std::int32_t> (&axes)[3], std::int32_t first = 0) {
+  std::int32_t current = first;
   std::size_t image = 0, video = 0;
   Index video_step = 0;
   for (std::size_t at = 0; at < tokens.size();) {

@@ -12,31 +12,40 @@
 
 namespace vlm {
 
-// Calls f(const Model&) with one of four types: dense or sparse, with 1 or 3 DeepStack taps. f returns the
-// same type for each.
-template <class Device = Cpu, class Precision = F32, class F>
+// Calls f(model) with one of eight types: dense or sparse, with 0 to 3 DeepStack taps. f returns the same type for
+// each. `Trains` names the parts that train, none by default.
+template <class Device = Cpu, class Precision = F32, class Trains = Trainable<>, class F>
 auto with_model(const std::string& folder, F&& f) {
-  using Visual = Encoder<SigLIP2>;
-  using OneTap = Merger<MLP2, DeepStack<1>>;
-  using ThreeTaps = Merger<MLP2, DeepStack<3>>;
-  using Turns = Rope<InterleavedM>;
-  const auto call = [&]<class MergerPart, class FeedForward>() {
-    const auto model =
-        Model<Vlm<Visual, MergerPart, Decoder<Qwen3, FeedForward>, Turns>, Device, Precision>::load(folder);
+  const ModelConfig config = ModelConfig::load(folder);
+  const auto call = [&]<class FeedForward, int Taps>() {
+    using Spec =
+        Vlm<Encoder<SigLIP2>, Merger<MLP2, DeepStack<Taps>>, Decoder<Qwen3, FeedForward>, Rope<InterleavedM>>;
+    auto model = Model<Spec, Device, Precision, Trains>::load(folder);
     return std::forward<F>(f)(model);
   };
-  const ModelConfig config = ModelConfig::load(folder);
-  const std::size_t taps = config.vision.taps.size();
-  if (taps != 1 && taps != 3)
-    throw ConfigError("config-type", {{"file", folder + "/config.json"},
-                                      {"at", "vision_config.deepstack_visual_indexes"},
-                                      {"expected", "1 or 3 taps"},
-                                      {"got", std::to_string(taps)},
-                                      {"try", "a program that names the type: Merger<MLP2, DeepStack<" +
-                                                  std::to_string(taps) + ">>"}});
-  if (config.text.experts > 0)
-    return taps == 1 ? call.template operator()<OneTap, MoE>() : call.template operator()<ThreeTaps, MoE>();
-  return taps == 1 ? call.template operator()<OneTap, Dense>() : call.template operator()<ThreeTaps, Dense>();
+  const auto call_with_taps = [&]<int Taps>() {
+    return config.text.experts > 0 ? call.template operator()<MoE, Taps>()
+                                   : call.template operator()<Dense, Taps>();
+  };
+  switch (config.vision.taps.size()) {
+    case 0:
+      return call_with_taps.template operator()<0>();
+    case 1:
+      return call_with_taps.template operator()<1>();
+    case 2:
+      return call_with_taps.template operator()<2>();
+    case 3:
+      return call_with_taps.template operator()<3>();
+    default:
+      break;
+  }
+  const std::string taps = std::to_string(config.vision.taps.size());
+  throw ConfigError("config-type",
+                    {{"file", folder + "/config.json"},
+                     {"at", "vision_config.deepstack_visual_indexes"},
+                     {"expected", "at most 3 taps"},
+                     {"got", taps},
+                     {"try", "a program that names the type: Merger<MLP2, DeepStack<" + taps + ">>"}});
 }
 
 }  // namespace vlm

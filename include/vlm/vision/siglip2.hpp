@@ -81,7 +81,9 @@ struct SigLIP2Encoder {
   void forward(On<E> s, const VisionInputs<D, T>& in, Out<E> y, Saved& saved, Hook&& hook) const {
     const Out<E> x = s.template keep<T>(y.rows(), y.extent[1]);
     patch_embed.forward(s, in.patches, x, saved.patch_embed);
+    s.observe("visual.patch_embed", -1, x);
     pos_embed.forward(s, in.corners, in.weights, x);
+    s.observe("visual.embeddings", -1, x);
     blocks.forward(s, x, y, saved.blocks, hook);
   }
   template <class Hook>
