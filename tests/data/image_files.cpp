@@ -11,7 +11,6 @@
 
 using vlm::ImageFiles;
 using vlm::tests::Folder;
-using vlm::tests::message_of;
 
 BOOST_AUTO_TEST_SUITE(data_image_files)
 

@@ -8,7 +8,6 @@
 
 using vlm::JsonlFile;
 using vlm::tests::Folder;
-using vlm::tests::message_of;
 
 namespace {
 

@@ -18,7 +18,6 @@ using vlm::Unusable;
 using vlm::tests::Folder;
 using vlm::tests::image_item;
 using vlm::tests::line_of;
-using vlm::tests::message_of;
 using vlm::tests::text_item;
 
 namespace {

@@ -13,7 +13,6 @@
 using vlm::Index;
 using vlm::Mix;
 using vlm::tests::Folder;
-using vlm::tests::message_of;
 
 namespace {
 

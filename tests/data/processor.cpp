@@ -16,7 +16,6 @@ using vlm::Sample;
 using vlm::tests::Folder;
 using vlm::tests::image_item;
 using vlm::tests::line_of;
-using vlm::tests::message_of;
 using vlm::tests::text_item;
 using vlm::tests::video_item;
 

@@ -17,6 +17,8 @@
 #include <vlm/io/json_definitions.hpp>
 #endif
 
+#include "message_of.hpp"
+
 namespace vlm::tests {
 
 // A folder that goes away with the test.
@@ -35,15 +37,6 @@ struct Folder {
   }
   std::string path;
 };
-
-inline std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // A picture whose red value is `level` everywhere.
 inline void write_picture(const Folder& folder, std::string_view name, Index height, Index width,

@@ -5,21 +5,14 @@
 
 #include <vlm/infer/cache.hpp>
 
+#include "message_of.hpp"
+
 using namespace vlm;
 
 namespace {
 
 std::vector<std::int32_t> list(View<const std::int32_t, 1, Cpu> view) {
   return {view.data, view.data + view.rows()};
-}
-template <class Throws>
-std::string message_of(Throws&& throws) {
-  try {
-    throws();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 using Numbers = std::vector<std::int32_t>;
 

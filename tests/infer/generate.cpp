@@ -13,6 +13,7 @@
 #include <vlm/infer/generate.hpp>
 #include <vlm/model/chunk.hpp>
 
+#include "message_of.hpp"
 #include "model/golden.hpp"
 #include "temporary_folder.hpp"
 
@@ -144,16 +145,6 @@ std::vector<Sample> prompts_of(const golden::Case& test) {
 template <class Net>
 Tokens answer_one(Generator<Net>& generator, const Sample& prompt, const GenerateSettings& settings) {
   return generator.answer(std::span(&prompt, 1), settings).at(0);
-}
-
-template <class Throws>
-std::string message_of(Throws&& throws) {
-  try {
-    throws();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // A small dense net with one picture in its prompt.

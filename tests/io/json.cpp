@@ -8,20 +8,13 @@
 #include <string>
 #include <string_view>
 
+#include "message_of.hpp"
+
 using vlm::Json;
 using vlm::parse_json;
 using vlm::write_json;
 
 namespace {
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const vlm::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 std::string nested(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
 

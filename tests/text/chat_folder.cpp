@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "message_of.hpp"
 #include "temporary_folder.hpp"
 #include "text/qwen3_vocabulary.hpp"
 
@@ -36,15 +37,6 @@ void check_conversations(const std::string& name, std::size_t count) {
       BOOST_TEST(vlm::TemplateProgram(source, "t.jinja").render(c) == text);
     }
   }
-}
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const vlm::Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 }  // namespace

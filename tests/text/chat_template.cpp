@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "message_of.hpp"
+
 using vlm::ContentItem;
 using vlm::Message;
 
@@ -17,15 +19,6 @@ Message message(std::string role, std::vector<ContentItem> content) {
 }
 Message message(std::string role, std::string text) {
   return message(std::move(role), std::vector<ContentItem>{ContentItem::from_text(std::move(text))});
-}
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const vlm::Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 }  // namespace

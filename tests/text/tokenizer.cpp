@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "message_of.hpp"
+
 using vlm::SpecialTokens;
 using vlm::Tokenizer;
 using Ids = std::vector<std::int32_t>;
@@ -38,15 +40,6 @@ Tokenizer small_tokenizer() {
   add(198, 198);          // 262 two line breaks
   definition.added_tokens = {{end_token, "<|end|>", true}, {think_token, "<think>", false}};
   return Tokenizer(std::move(definition));
-}
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const vlm::Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 }  // namespace

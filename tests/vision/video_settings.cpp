@@ -8,6 +8,7 @@
 #include <vlm/io/json.hpp>
 #include <vlm/vision/video_settings.hpp>
 
+#include "message_of.hpp"
 #include "temporary_folder.hpp"
 
 namespace {
@@ -23,16 +24,6 @@ vlm::VideoSettings read(const std::string& config) {
 
 std::string with(std::string config, const std::string& more) {
   return config.replace(0, 1, "{" + more + ", ");
-}
-
-template <class Call>
-std::string message_of(Call call) {
-  try {
-    call();
-  } catch (const vlm::Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 }  // namespace
