@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(bad_lines) {
       {R"({"id": [], "messages": [{"role": "user", "content": ""}]})", "id", "a string", "an array"},
   };
   for (const Case& wrong : cases)
-    BOOST_TEST(vlm::tests::message_of([&] { read(wrong.line); }) ==
+    BOOST_TEST(message_of([&] { read(wrong.line); }) ==
                std::string("vlm::DataError [data-line]\n  file      /sets/pets/a.jsonl\n  line      7\n") +
                    "  field     " + wrong.field + "\n  expected  " + wrong.expected + "\n  got       " +
                    wrong.got + "\n  try       correct this line");

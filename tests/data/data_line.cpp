@@ -10,7 +10,7 @@ BOOST_AUTO_TEST_CASE(the_message_names_file_line_and_field) {
   const auto fail = [] {
     vlm::detail::throw_data_line({"a.jsonl", 12}, "messages[0].role", "a string", "an integer: 4");
   };
-  BOOST_TEST(vlm::tests::message_of(fail) ==
+  BOOST_TEST(message_of(fail) ==
              "vlm::DataError [data-line]\n"
              "  file      a.jsonl\n"
              "  line      12\n"

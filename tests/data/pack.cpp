@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(a_new_packer_empties_the_step_and_keeps_its_memory) {
 BOOST_AUTO_TEST_CASE(a_step_without_room_is_an_error) {
   const vlm::ModelConfig sizes = config();
   std::vector<Batch> none, one(1);
-  BOOST_TEST(vlm::tests::message_of([&] { Packer(none, 10, sizes); }) ==
+  BOOST_TEST(message_of([&] { Packer(none, 10, sizes); }) ==
              "vlm::ConfigError [pack-step]\n  expected  at least one micro-batch of at least one token\n"
              "  got       0 of 10");
   BOOST_CHECK_THROW(Packer(one, 0, sizes), vlm::ConfigError);

@@ -90,7 +90,7 @@ BOOST_AUTO_TEST_CASE(errors_alone_do_not_run_away) {
 
 BOOST_AUTO_TEST_CASE(wrong_settings) {
   const auto make = [](Index i) { return i; };
-  BOOST_TEST(vlm::tests::message_of([&] { ReadAhead<Index>(0, 0, 5, make, cost_one); }) ==
+  BOOST_TEST(message_of([&] { ReadAhead<Index>(0, 0, 5, make, cost_one); }) ==
              "vlm::ConfigError [read-ahead]\n  expected  at least one thread and a positive budget\n"
              "  got       0 threads, a budget of 5");
   BOOST_CHECK_THROW(ReadAhead<Index>(0, 1, 0, make, cost_one), vlm::ConfigError);

@@ -17,6 +17,7 @@
 #include <vlm/core/observer.hpp>
 #include <vlm/model/model.hpp>
 #include <vlm/model/reference.hpp>
+#include <vlm/nn/loss.hpp>
 
 namespace vlm {
 

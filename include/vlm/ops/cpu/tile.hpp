@@ -29,10 +29,10 @@ inline constexpr int tile_vectors = W == 16 ? 4 : 2;
 // How A lies: neighbours along k, neighbours along the rows, or anyhow.
 enum class TileOrder { AlongK, AlongRows, Any };
 
-// Written out as instructions, because g++ otherwise moves the sums from register to register.
+// Written out as instructions for g++, which otherwise moves the sums from register to register.
 template <int W>
 VLM_INLINE void broadcast(Floats<W>& lanes, const float* from) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__clang__)
   if constexpr (W >= 8)
     asm("vbroadcastss %1, %0" : "=v"(lanes) : "m"(*from));
   else
@@ -42,7 +42,7 @@ VLM_INLINE void broadcast(Floats<W>& lanes, const float* from) {
 // sum += left * right
 template <int W>
 VLM_INLINE void multiply_add(Floats<W>& sum, const Floats<W>& left, const Floats<W>& right) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__clang__)
   if constexpr (W >= 8)
     asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(left), "v"(right));
   else
