@@ -43,17 +43,18 @@ class PlainTokenizerReader {
  private:
   bool read_model() {
     return read_members([this](std::string_view key) {
-      if (key == "vocab" && !seen_vocabulary_) return read_part(&PlainTokenizerReader::read_vocabulary, "{}");
+      if (key == "vocab" && !seen_vocabulary_) return read_part([this] { return read_vocabulary(); }, "{}");
       if (key == "merges" && seen_vocabulary_ && !seen_merges_)
-        return read_part(&PlainTokenizerReader::read_merges, "[]");
+        return read_part([this] { return read_merges(); }, "[]");
       return skip_value();
     });
   }
 
   // Reads a part that stands in the rest as an empty container.
-  bool read_part(bool (PlainTokenizerReader::*reader)(), std::string_view empty) {
+  template <class Reader>
+  bool read_part(Reader&& read, std::string_view empty) {
     rest_.append(text_.substr(copied_, at_ - copied_)).append(empty);
-    if (!(this->*reader)()) return false;
+    if (!read()) return false;
     copied_ = at_;
     return true;
   }
