@@ -2,9 +2,10 @@
 // line, words separated by blanks; each is answered by one line, "error ..." where that is impossible.
 //
 //   make CONFIG FOLDER F32|BF16   writes a checkpoint of random weights for a config.json: "ok"
-//   train FOLDER INPUTS           loads a model whose parts all train, and its batch: seconds
+//   train FOLDER INPUTS [recompute]   loads a model whose parts all train, and its batch: seconds; with recomputation
+//                                 blocks keep their inputs only
 //   step                          forward, backward and AdamW: "seconds loss"
-//   profile                       a step in parts: "tower S decoder S loss-and-backward S update S", seconds of each
+//   profile                       a step in parts: seconds and the owners of memory, to be read
 //   load FOLDER                   loads a model that answers: seconds
 //   prefill INPUTS                a prompt, and the best token after it: "seconds token"
 //   image INPUTS                  the pictures through encoder and mergers: "seconds size", root mean square of the rows
@@ -69,7 +70,8 @@ class Training {
   virtual std::string profile() = 0;
 };
 
-template <class Spec>
+// `Keep`: Everything, or BlockInputs, whose blocks run again in the backward.
+template <class Spec, class Keep>
 class TrainingOf : public Training {
  public:
   TrainingOf(const std::string& folder, const std::string& inputs, int threads)
@@ -99,12 +101,15 @@ class TrainingOf : public Training {
     runtime_.set_observer(nullptr);
     std::ostringstream line;
     line << "tower " << stages.tower - start << " decoder " << stages.decoder - stages.tower
-         << " loss-and-backward " << passed - stages.decoder << " update " << end - passed;
+         << " loss-and-backward " << passed - stages.decoder << " update " << end - passed << "; MB: weights "
+         << (net_.weight_bytes() >> 20) << " gradients " << (net_.gradient_bytes() >> 20) << " moments "
+         << (optimizer_.moment_bytes() >> 20) << " activations and scratch "
+         << (runtime_.reserved_bytes() >> 20);
     return line.str();
   }
 
  private:
-  using Net = Model<Spec, Cpu, F32, Trainable<part::All>>;
+  using Net = Model<Spec, Cpu, F32, Trainable<part::All>, Keep>;
 
   void pass() {
     if (!runtime_.measuring()) net_.zero_gradients();
@@ -192,13 +197,9 @@ class Server {
                               : make<Qwen3VL>(config, second, dtype);
       return "ok";
     }
-    if (command == "train")
-      return numbers({seconds_of([&] {
-        if (ModelConfig::load(first).text.experts > 0)
-          training_ = std::make_unique<TrainingOf<Qwen3VLMoE>>(first, second, threads_);
-        else
-          training_ = std::make_unique<TrainingOf<Qwen3VL>>(first, second, threads_);
-      })});
+    if (command == "train" && (third.empty() || third == "recompute"))
+      return numbers({seconds_of(
+          [&] { third.empty() ? train<Everything>(first, second) : train<BlockInputs>(first, second); })});
     if (command == "step" && training_) return training_->step();
     if (command == "profile" && training_) return training_->profile();
     if (command == "load")
@@ -211,6 +212,13 @@ class Server {
   }
 
  private:
+  template <class Keep>
+  void train(const std::string& folder, const std::string& inputs) {
+    if (ModelConfig::load(folder).text.experts > 0)
+      training_ = std::make_unique<TrainingOf<Qwen3VLMoE, Keep>>(folder, inputs, threads_);
+    else
+      training_ = std::make_unique<TrainingOf<Qwen3VL, Keep>>(folder, inputs, threads_);
+  }
   // The ceilings of this file own little memory: that of the process is compared.
   double multiply_adds() {
     bench::Ceilings ceilings(threads_, 1u << 20);

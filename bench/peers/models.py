@@ -2,7 +2,7 @@
 """Times whole models in the library and in transformers with PyTorch, in the same run, interleaved.
 
     models.py [--json FILE] [--rounds N] [--threads N] [--only TEXT] [--checkpoint FOLDER] [--tiny] [--compiled]
-              [--profile]
+              [--form FORM] [--recompute] [--profile]
     models.py --make FOLDER [--tiny]     writes the checkpoint of the rows that need one: random, bf16, the size of 2B
 
 Needs the benchmarks (cmake --preset cpu, then cmake --build build/cpu) and the packages of
@@ -329,8 +329,8 @@ def agree(name, own, theirs, tolerance):
 
 def fastest_form(forms, folder, inputs):
     """The first step compiles and warms up; the second is timed."""
-    if len(forms) == 1:
-        return forms[0]
+    if arguments.form or len(forms) == 1:
+        return arguments.form or forms[0]
     seconds = {}
     for form in forms:
         contender = peer(form)
@@ -364,7 +364,8 @@ def compare_training(kind, folder):
     seconds = {library: [], reference: []}
     peaks = []
     for contender in losses:
-        contender.ask("train", checkpoint, inputs)
+        contender.ask("train", checkpoint, inputs,
+                      *(["recompute"] if arguments.recompute and contender is library else []))
         losses[contender].append(contender.numbers("step")[1])
     for _ in range(arguments.rounds):
         for contender in losses:
@@ -378,6 +379,7 @@ def compare_training(kind, folder):
     library.close(), reference.close()
 
     tokens, name, shape = samples * length, f"training step, {kind}", f"{samples}x{length} tokens"
+    name += ", recomputing" if arguments.recompute else ""
     rates = [1e-9 * flop / taken for taken in seconds[library]]
     peak = max(*peaks, *rates, *(1e-9 * flop / taken for taken in seconds[reference]))
     agrees = agree(name, losses[library], losses[reference], LOSS_TOLERANCE)
@@ -461,6 +463,8 @@ def parse_arguments():
     parser.add_argument("--make", metavar="FOLDER", help="write that checkpoint (4.3 GB) and stop")
     parser.add_argument("--tiny", action="store_true", help="tiny models, to try the comparison")
     parser.add_argument("--compiled", action="store_true", help="let torch.compile take part in training steps")
+    parser.add_argument("--form", metavar="FORM", help="of transformers in training steps, not the fastest: f32+loop")
+    parser.add_argument("--recompute", action="store_true", help="our training steps keep the inputs of blocks only")
     parser.add_argument("--profile", action="store_true", help="print the parts of one of our training steps")
     parser.add_argument("--server", metavar="PROGRAM", type=pathlib.Path, default=ROOT / "build/cpu/bench/model_server")
     parser.add_argument("--peer", metavar="FORM", help=argparse.SUPPRESS)  # this script as the side of transformers
