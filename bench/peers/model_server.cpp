@@ -8,7 +8,7 @@
 //   profile                       a step in parts: seconds and the owners of memory, to be read
 //   load FOLDER                   loads a model that answers: seconds
 //   prefill INPUTS                a prompt, and the best token after it: "seconds token"
-//   image INPUTS                  the pictures through encoder and mergers: "seconds size", root mean square of the rows
+//   image INPUTS                  the pictures through encoder and mergers: "seconds size", root mean square of rows
 //   memory                        the most memory that this process held: MB
 //   fma                           the machine's ceiling: GFLOP/s of multiply-adds
 //

@@ -310,8 +310,8 @@ def row(name, shape, unit, own, theirs, against, bar, larger_is_better=True, **m
               "peer": statistics.median(theirs), "peer_range": spread(theirs)[1:], "against": against, "ratio": ratio,
               "ratio_range": [least, most], "bar": bar, "reached": reached, **more}
     share = f", {more['share_of_peak']:.0%} of the peak" if "share_of_peak" in more else ""
-    print(f"{name:34} {shape:24} ours {result['ours']:10.4g} {unit}, {against} {result['peer']:10.4g}: ratio {ratio:.3f} "
-          f"({least:.2f} to {most:.2f}; bar {'' if larger_is_better else 'at most '}{bar}){share}"
+    print(f"{name:34} {shape:24} ours {result['ours']:10.4g} {unit}, {against} {result['peer']:10.4g}: ratio "
+          f"{ratio:.3f} ({least:.2f} to {most:.2f}; bar {'' if larger_is_better else 'at most '}{bar}){share}"
           + ("" if reached else "  MISSED"), flush=True)
     return result
 
