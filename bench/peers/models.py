@@ -414,8 +414,11 @@ def compare_answering(checkpoint, folder):
     library, wide, narrow = contenders
     loading = {contender: contender.numbers("load", checkpoint)[0] for contender in contenders}
     loaded = {contender: contender.numbers("memory")[0] for contender in contenders}
-    warm = {(contender, work): contender.numbers(work, inputs) for contender in contenders
-            for work, inputs in (("prefill", prompt), ("image", picture))}
+    warm = {}
+    for contender in contenders:
+        for work, inputs in (("prefill", prompt), ("image", picture)):
+            warm[contender, work] = contender.numbers(work, inputs)
+            print(f"  first {work}, {contender.name}: {warm[contender, work][0]:.2f} s", flush=True)
     seconds = {key: [] for key in warm}
     peaks = []
     for _ in range(arguments.rounds):
