@@ -77,8 +77,8 @@ VLM_INLINE float max_of(const Floats<W>& lanes) {
 // 1, below -87 exactly 0, above 88.73 infinity. NaN stays NaN.
 template <int W>
 VLM_INLINE void exponential(Floats<W>& x) {
-  Floats<W> magic;
-  fill<W>(magic, 12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer; not const, which nvcc 13 dies of
+  Floats<W> magic;  // 1.5 * 2^23: adding it rounds to an integer. As a constant it would crash nvcc 13.0.
+  fill<W>(magic, 12582912.0f);
   x = x > 88.8f ? 88.8f - Floats<W>{} : x;
   x = x < -87.3f ? -87.3f - Floats<W>{} : x;
   const Floats<W> shifted = x * 1.44269504f + magic;
