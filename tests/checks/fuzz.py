@@ -73,6 +73,7 @@ def seeds(target):
 
 def main():
     arguments = house.compiler_arguments(__doc__, {"seconds": "how long to run; 60 unless told",
+                                                   "seed": "of the search; 1 unless told, so that a finding comes again",
                                                    "findings": "folder for inputs that fail"}, source="a file of tests/fuzz")
     source = pathlib.Path(arguments.source)
     compiler = shutil.which("clang++-19")
@@ -96,7 +97,7 @@ def main():
             (corpus / str(number)).write_bytes(seed)
         words.write_text("".join(f'"{word}"\n' for word in WORDS), encoding="utf-8")
         findings = os.path.join(arguments.findings or ".", f"{source.stem}-")
-        status, output = house.run([target, f"-max_total_time={arguments.seconds or 60}", "-timeout=10", "-rss_limit_mb=2048",
+        status, output = house.run([target, f"-max_total_time={arguments.seconds or 60}", f"-seed={arguments.seed or 1}", "-timeout=10", "-rss_limit_mb=2048",
                                     f"-max_len={MOST_BYTES}", f"-dict={words}", f"-artifact_prefix={findings}", "-verbosity=1",
                                     "-print_final_stats=1", corpus])
     lines = output.splitlines()

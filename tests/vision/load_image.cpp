@@ -219,6 +219,9 @@ BOOST_AUTO_TEST_CASE(lying_headers) {
   BOOST_TEST(message_of(changed("interlaced.gif", 13, std::string_view("\xff\xff\xff\xff", 4))) ==
              "no error");
   BOOST_TEST(message_of(changed("palette.png", 29, "\x0c")).find("[image-damaged]") != std::string::npos);
+  // A text of two gigabytes that is not there: nothing is allocated for it.
+  BOOST_TEST(message_of(bytes_of("palette.png").insert(33, std::string_view("\x7b\0\0\x21iTXt", 8)))
+                 .find("[image-truncated]") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(damage_is_named) {

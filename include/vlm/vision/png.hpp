@@ -95,6 +95,8 @@ class PngRows final : public ImageRows {
     });
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_crc_action(png_, PNG_CRC_DEFAULT, PNG_CRC_QUIET_USE);
+    // Texts and profiles change no pixel, and the length that one claims would be allocated.
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_read_info(png_, info_);
     png_set_packing(png_);
     if (png_get_color_type(png_, info_) == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(png_, info_) < 8)
