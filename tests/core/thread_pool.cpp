@@ -1,8 +1,11 @@
 #include <vlm/core/thread_pool.hpp>
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 using namespace vlm;
 
@@ -79,6 +82,25 @@ BOOST_AUTO_TEST_CASE(two_to_128_threads) {
     for (const Index tasks : {1, threads - 1, threads, threads + 1, 1000})
       BOOST_TEST((runs(pool, tasks) == std::vector<int>(static_cast<std::size_t>(tasks), 1)));
   }
+}
+
+BOOST_AUTO_TEST_CASE(workers_keep_off_the_processor_of_their_caller) {
+  if (available_processors() < 2) return;
+  ThreadPool pool(2);
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const int before = sched_getcpu();
+    std::atomic<int> arrived{0};
+    cpu_set_t allowed[2];
+    pool.parallel(2, [&](Index, int worker) {
+      sched_getaffinity(0, sizeof allowed[worker], &allowed[worker]);
+      for (++arrived; arrived < 2;) std::this_thread::yield();
+    });
+    if (sched_getcpu() != before) continue;  // the caller was moved meanwhile
+    BOOST_TEST(CPU_ISSET(before, &allowed[0]));
+    BOOST_TEST(!CPU_ISSET(before, &allowed[1]));
+    return;
+  }
+  BOOST_FAIL("the caller never stayed on one processor");
 }
 
 BOOST_AUTO_TEST_CASE(impossible_numbers_of_threads_are_refused) {

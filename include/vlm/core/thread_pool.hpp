@@ -2,6 +2,7 @@
 // then results are the same for any number of threads.
 #pragma once
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -88,6 +89,7 @@ class ThreadPool {
     call_ = [](void* context, Index task, int worker) { (*static_cast<Callable*>(context))(task, worker); };
     context_ = const_cast<void*>(static_cast<const void*>(&work));
     tasks_ = tasks;
+    keep_workers_off(sched_getcpu());
     next_.store(0, std::memory_order_relaxed);
     pending_.store(size_ - 1, std::memory_order_relaxed);
     round_.fetch_add(1, std::memory_order_release);
@@ -103,6 +105,19 @@ class ThreadPool {
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
     for (std::thread& thread : threads_) thread.join();
+  }
+
+  // Some schedulers wake a worker where its caller runs, behind whom it then waits for milliseconds beside an idle
+  // processor. So the workers may use every processor but that one.
+  void keep_workers_off(int processor) {
+    if (spins_ == 0 || processor == avoided_ || processor < 0 || processor >= CPU_SETSIZE) return;
+    avoided_ = processor;
+    cpu_set_t others;
+    if (sched_getaffinity(0, sizeof others, &others) != 0) return;
+    CPU_CLR(processor, &others);
+    if (CPU_COUNT(&others) + 1 < size_) return;
+    for (std::thread& thread : threads_)
+      pthread_setaffinity_np(thread.native_handle(), sizeof others, &others);
   }
 
   void take_tasks(int worker) {
@@ -150,6 +165,7 @@ class ThreadPool {
 
   int size_;
   int spins_ = 0;
+  int avoided_ = -1;  // the processor that the workers are kept off
   std::vector<std::thread> threads_;
   std::atomic<std::uint32_t> round_{0};
   std::atomic<int> pending_{0};

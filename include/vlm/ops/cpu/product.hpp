@@ -65,12 +65,13 @@ inline ProductGrid product_grid(const ProductOperands& p, int threads = 1) {
   ProductGrid grid;
   const auto count = [](Index all, Index each) { return (all + each - 1) / each; };
   if (rows_are_few(p)) {
-    grid.rows = few_rows;
+    grid.rows = most_few_rows(p);
     grid.columns = few_columns;
-    if (p.b_column == 1)  // a row of B is long, its part of C in the first cache
+    if (p.b_column == 1)  // pieces of the rows of B are long, its part of C stays in the cache
       grid.columns =
           std::clamp<Index>(
-              std::min(8192 / std::max<Index>(p.rows, 1), count(p.columns, threads)) / few_columns, 1, 64) *
+              std::min(streamed_floats / std::max<Index>(p.rows, 1), count(p.columns, threads)) / few_columns,
+              1, most_streamed_columns / few_columns) *
           few_columns;
   } else {
     const bool swapped = lanes_go_over_rows(p);

@@ -10,17 +10,23 @@
 
 namespace vlm::cpu {
 
-inline constexpr Index few_rows = 20;     // up to here the reading of B decides
-inline constexpr Index few_columns = 64;  // of one part
-inline constexpr Index fetch_ahead = 64;  // elements of a row of B
+inline constexpr Index few_rows = 20;           // up to here the reading of B decides
+inline constexpr Index few_streamed_rows = 80;  // the same where B lies along its columns
+inline constexpr Index few_columns = 64;        // of one part
+inline constexpr Index streamed_floats = 16384, most_streamed_columns = 1024;  // of a part of C
+inline constexpr Index fetch_ahead = 64;                                       // elements of a row of B
+inline constexpr Index slice_depth = 256;  // so many k of A are copied together
 
-inline bool rows_are_few(const ProductOperands& p) { return p.rows <= few_rows || p.inner == 0; }
+inline Index most_few_rows(const ProductOperands& p) {
+  return p.b_column == 1 ? few_streamed_rows : few_rows;
+}
+inline bool rows_are_few(const ProductOperands& p) { return p.rows <= most_few_rows(p) || p.inner == 0; }
 template <class Stored>
 struct FewRowsProduct {
   template <int W>
   VLM_INLINE static void run(const ProductOperands& p, const ProductPart& part, float* scratch) {
     if (p.b_column == 1)
-      streamed<W>(p, part);
+      streamed<W>(p, part, scratch);
     else
       turned<W>(p, part, scratch);
   }
@@ -86,38 +92,60 @@ struct FewRowsProduct {
       if (rows > 0) square_product<W, Rows / 2>(square, a, a_row, rows, sums);
   }
 
-  // B along its columns: C stays in the cache and is continued by a few rows of B at a time, which are read
-  // as they lie.
+  // B along its columns: a part of C stays in the first cache and is continued by a few rows of B at a time, which are
+  // read as they lie. C and slices of A are copied: where rows lie at large distances, few of them fit the cache.
   template <int W>
-  VLM_INLINE static void streamed(const ProductOperands& p, const ProductPart& part) {
+  VLM_INLINE static void streamed(const ProductOperands& p, const ProductPart& part, float* scratch) {
     constexpr int together = W == 16 ? 8 : 4;
-    Index k = 0;
-    for (; k + together <= p.inner; k += together) continue_rows<W, together>(p, part, k);
-    for (; k < p.inner; ++k) continue_rows<W, 1>(p, part, k);
-    for (Index i = part.row; p.inner == 0 && !p.add && i < part.row + part.rows; ++i)
-      std::fill_n(p.c + i * p.c_pitch + part.column, part.columns, 0.0f);
-  }
-  template <int W, int Depth>
-  VLM_INLINE static void continue_rows(const ProductOperands& p, const ProductPart& part, Index k) {
-    const Stored* b = static_cast<const Stored*>(p.b) + k * p.b_k + part.column;
-    const float* a = p.a + part.row * p.a_row + k * p.a_k;
     float* c = p.c + part.row * p.c_pitch + part.column;
-    const bool starts = k == 0 && !p.add;
+    Streamed t{.sums = scratch, .pitch = rounded_up(part.columns, 16) + 16, .rows = part.rows};
+    float* slice = scratch + part.rows * t.pitch;
+    t.a = slice;
+    if (p.add)
+      copy_block<W>(static_cast<const float*>(c), p.c_pitch, part.rows, part.columns, t.sums, t.pitch);
+    else
+      std::fill_n(t.sums, part.rows * t.pitch, 0.0f);
+    const bool along = p.a_k == 1;
+    t.a_row = along ? slice_depth + 16 : 1;
+    t.a_k = along ? 1 : rounded_up(part.rows, 16);
+    for (Index k0 = 0; k0 < p.inner; k0 += slice_depth) {
+      const Index depth = std::min(slice_depth, p.inner - k0);
+      copy_block<W>(p.a + part.row * p.a_row + k0 * p.a_k, along ? p.a_row : p.a_k, along ? part.rows : depth,
+                    along ? depth : part.rows, slice, along ? t.a_row : t.a_k);
+      const Stored* b = static_cast<const Stored*>(p.b) + k0 * p.b_k + part.column;
+      Index k = 0;
+      for (; k + together <= depth; k += together)
+        continue_rows<W, together>(t, b + k * p.b_k, p.b_k, k, part.columns);
+      for (; k < depth; ++k) continue_rows<W, 1>(t, b + k * p.b_k, p.b_k, k, part.columns);
+    }
+    copy_block<W>(static_cast<const float*>(t.sums), t.pitch, part.rows, part.columns, c, p.c_pitch);
+  }
+  struct Streamed {
+    float* sums;
+    Index pitch, rows;
+    const float* a = nullptr;
+    Index a_row = 0, a_k = 0;
+  };
+  template <int W, int Depth>
+  VLM_INLINE static void continue_rows(const Streamed& t, const Stored* b, Index b_k, Index k,
+                                       Index columns) {
+    const float* a = t.a + k * t.a_k;
     Index j = 0;
-    for (; j + 2 * W <= part.columns; j += 2 * W) {
+    for (; j + 2 * W <= columns; j += 2 * W) {
       Floats<W> right[Depth][2];
       VLM_UNROLL for (int d = 0; d < Depth; ++d) {
-        __builtin_prefetch(b + (Depth + d) * p.b_k + j);
-        if constexpr (2 * W * sizeof(Stored) > 64) __builtin_prefetch(b + (Depth + d) * p.b_k + j + W);
-        load_wide<W>(right[d][0], b + d * p.b_k + j);
-        load_wide<W>(right[d][1], b + d * p.b_k + j + W);
+        __builtin_prefetch(b + (Depth + d) * b_k + j);
+        if constexpr (2 * W * sizeof(Stored) > 64) __builtin_prefetch(b + (Depth + d) * b_k + j + W);
+        load_wide<W>(right[d][0], b + d * b_k + j);
+        load_wide<W>(right[d][1], b + d * b_k + j + W);
       }
-      for (Index i = 0; i < part.rows; ++i) {
-        float* to = c + i * p.c_pitch + j;
-        Floats<W> sum[2] = {}, left;
-        if (!starts) load<W>(sum[0], to), load<W>(sum[1], to + W);
+      float* to = t.sums + j;
+      const float* row = a;
+      for (Index i = 0; i < t.rows; ++i, to += t.pitch, row += t.a_row) {
+        Floats<W> sum[2], left;
+        load<W>(sum[0], to), load<W>(sum[1], to + W);
         VLM_UNROLL for (int d = 0; d < Depth; ++d) {
-          broadcast<W>(left, a + i * p.a_row + d * p.a_k);
+          broadcast<W>(left, row + d * t.a_k);
           multiply_add<W>(sum[0], left, right[d][0]);
           multiply_add<W>(sum[1], left, right[d][1]);
         }
@@ -125,23 +153,23 @@ struct FewRowsProduct {
         store<W>(to + W, sum[1]);
       }
     }
-    for (; j < part.columns; j += W) {
-      const Index count = std::min<Index>(W, part.columns - j);
+    for (; j < columns; j += W) {  // the sums have room for whole vectors
+      const Index count = std::min<Index>(W, columns - j);
       Floats<W> right[Depth];
       for (int d = 0; d < Depth; ++d) {
         float wide[W] = {};
-        for (Index lane = 0; lane < count; ++lane) wide[lane] = widen(b[d * p.b_k + j + lane]);
+        for (Index lane = 0; lane < count; ++lane) wide[lane] = widen(b[d * b_k + j + lane]);
         load<W>(right[d], wide);
       }
-      for (Index i = 0; i < part.rows; ++i) {
-        float* to = c + i * p.c_pitch + j;
-        Floats<W> sum = {}, left;
-        if (!starts) load_some<W>(sum, to, count);
+      for (Index i = 0; i < t.rows; ++i) {
+        float* to = t.sums + i * t.pitch + j;
+        Floats<W> sum, left;
+        load<W>(sum, to);
         for (int d = 0; d < Depth; ++d) {
-          broadcast<W>(left, a + i * p.a_row + d * p.a_k);
+          broadcast<W>(left, a + i * t.a_row + d * t.a_k);
           multiply_add<W>(sum, left, right[d]);
         }
-        store_some<W>(to, sum, count);
+        store<W>(to, sum);
       }
     }
   }
