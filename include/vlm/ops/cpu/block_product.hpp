@@ -32,8 +32,10 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows
                        const ProductPart& part) {
   const Index pitch = panel_bytes(p.b_format, p.inner), first_row = a_row + part.row;
   const Index depth = part.rows > 2 * tile_rows ? resident_blocks : std::max<Index>(a.blocks, 1);
+  for (Index row = part.row; row < part.row + part.rows; ++row)
+    std::fill_n(p.c + row * p.c_pitch + part.column, part.columns, 0.0f);
   for (Index column = part.column; column < part.column + part.columns; column += 2 * panel_outputs)
-    for (Index block = 0; block == 0 || block < a.blocks; block += depth) {
+    for (Index block = 0; block < a.blocks; block += depth) {
       const BlockTile tile{
           .panel = static_cast<const std::byte*>(p.b) + column / panel_outputs * pitch,
           .panel_pitch = pitch,

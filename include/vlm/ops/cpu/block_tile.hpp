@@ -10,7 +10,7 @@
 
 namespace vlm::cpu {
 
-// Blocks [first, last) of one or two panels and of a few rows. Sums are continued from C unless first is 0.
+// Blocks [first, last) of one or two panels and of some rows, added to the sums in C.
 struct BlockTile {
   const std::byte* panel;
   Index panel_pitch;
@@ -33,7 +33,37 @@ struct BlockTile {
   }
 };
 
-// `count` outputs of a panel, from `lane` on: what a block's sums are multiplied by.
+// Unsigned numbers as integers of 32 bits. Written out as instructions for g++, which otherwise moves one at a time.
+template <int W>
+VLM_INLINE void widen_bytes(Integers<W>& lanes, const std::byte* from) {
+  typedef std::uint8_t Bytes __attribute__((vector_size(W)));
+#if defined(__x86_64__) && !defined(__clang__)
+  if constexpr (W >= 8)
+    asm("vpmovzxbd %1, %0" : "=v"(lanes) : "m"(*reinterpret_cast<const std::byte(*)[W]>(from)));
+  else
+#endif
+  {
+    Bytes bytes;
+    std::memcpy(&bytes, from, sizeof bytes);
+    lanes = __builtin_convertvector(bytes, Integers<W>);
+  }
+}
+template <int W>
+VLM_INLINE void widen_halves(Integers<W>& lanes, const std::byte* from) {
+  typedef std::uint16_t Halves __attribute__((vector_size(2 * W)));
+#if defined(__x86_64__) && !defined(__clang__)
+  if constexpr (W >= 8)
+    asm("vpmovzxwd %1, %0" : "=v"(lanes) : "m"(*reinterpret_cast<const std::byte(*)[2 * W]>(from)));
+  else
+#endif
+  {
+    Halves halves;
+    std::memcpy(&halves, from, sizeof halves);
+    lanes = __builtin_convertvector(halves, Integers<W>);
+  }
+}
+
+// W outputs of a panel, from `lane` on: what a block's sums are multiplied by.
 template <DType Format, int W>
 struct BlockScales;
 
@@ -43,10 +73,9 @@ struct BlockScales<DType::I8Blocks, W> {
   VLM_INLINE BlockScales(const std::byte* panel, Index inputs, int lane)
       : scales(I8Panel<const std::byte>(panel, inputs).scales + 2 * lane) {}
   VLM_INLINE void at(Index block, Floats<W>& scale, Floats<W>&) const {
-    typedef std::uint16_t Halves __attribute__((vector_size(2 * W)));
-    Halves bits;
-    std::memcpy(&bits, scales + block * 2 * panel_outputs, sizeof bits);
-    scale = (Floats<W>)(__builtin_convertvector(bits, Unsigned<W>) << 16);
+    Integers<W> bits;
+    widen_halves<W>(bits, scales + block * 2 * panel_outputs);
+    scale = (Floats<W>)(bits << 16);
   }
 };
 
@@ -69,10 +98,9 @@ struct BlockScales<DType::I4Blocks, W> {
     minimum *= -row_minimum;
   }
   VLM_INLINE static void widen(Floats<W>& numbers, const std::byte* from) {
-    typedef std::uint8_t Bytes __attribute__((vector_size(W)));
-    Bytes bytes;
-    std::memcpy(&bytes, from, sizeof bytes);
-    numbers = __builtin_convertvector(__builtin_convertvector(bytes, Integers<W>), Floats<W>);
+    Integers<W> integers;
+    widen_bytes<W>(integers, from);
+    numbers = __builtin_convertvector(integers, Floats<W>);
   }
 };
 
@@ -106,16 +134,13 @@ struct BlockTileKernel {
     const Index count = std::min<Index>(W, t.columns - column);
     const BlockScales<Format, W> of_panel(panel, t.inputs, lane);
     Floats<W> sum[Rows];
-    for (int i = 0; i < Rows; ++i)
-      if (t.first == 0)
-        sum[i] = Floats<W>{};
-      else
-        load_some<W>(sum[i], t.c + i * t.c_pitch + column, count);
+    for (int i = 0; i < Rows; ++i) load_some<W>(sum[i], t.c + i * t.c_pitch + column, count);
     for (Index block = t.first; block < t.last; ++block) {
       Floats<W> inner[Rows], scale, minimum;
-      for (int i = 0; i < Rows; ++i)
-        fill<W>(inner[i],
-                Format == DType::I8Blocks ? static_cast<float>(t.starts[i * t.blocks + block]) : 0.0f);
+      for (int i = 0; i < Rows; ++i) {
+        inner[i] = Floats<W>{};
+        if (Format == DType::I8Blocks) inner[i] += static_cast<float>(t.starts[i * t.blocks + block]);
+      }
       const std::byte* values = panel + block * value_bytes(Format) + 4 * lane;
       for (int group = 0; group < 8; ++group) {
         Integers<W> word;

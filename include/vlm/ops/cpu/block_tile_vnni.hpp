@@ -31,10 +31,23 @@ struct VnniBlockTile {
  private:
   template <DType Format, int Panels>
   VLM_TARGET_VNNI static void run_as(BlockTile t, Index rows) {
-    for (; rows >= most_rows; rows -= most_rows, t.next_rows(most_rows)) compute<Format, Panels, most_rows>(t);
-    if (rows >= 4) compute<Format, Panels, 4>(t), t.next_rows(4), rows -= 4;
-    if (rows >= 2) compute<Format, Panels, 2>(t), t.next_rows(2), rows -= 2;
-    if (rows >= 1) compute<Format, Panels, 1>(t);
+    next_rows<Format, Panels, most_rows>(t, rows);
+    next_rows<Format, Panels, 4>(t, rows);
+    next_rows<Format, Panels, 2>(t, rows);
+    next_rows<Format, Panels, 1>(t, rows);
+  }
+  template <DType Format, int Panels, int Rows>
+  VLM_TARGET_VNNI static void next_rows(BlockTile& t, Index& rows) {
+    const bool full = t.columns == Panels * panel_outputs;
+    const auto bytes = static_cast<std::size_t>(t.columns) * sizeof(float);
+    for (; rows >= Rows; rows -= Rows, t.next_rows(Rows)) {
+      float some[Rows * Panels * panel_outputs] = {};  // in the place of C where a panel is not full
+      for (int i = 0; !full && i < Rows; ++i)
+        std::memcpy(some + i * Panels * panel_outputs, t.c + i * t.c_pitch, bytes);
+      compute<Format, Panels, Rows>(t, full ? t.c : some, full ? t.c_pitch : Panels * panel_outputs);
+      for (int i = 0; !full && i < Rows; ++i)
+        std::memcpy(t.c + i * t.c_pitch, some + i * Panels * panel_outputs, bytes);
+    }
   }
 
   // sum[16] += the four products in each lane: left unsigned, right signed.
@@ -46,67 +59,74 @@ struct VnniBlockTile {
 #endif
   }
 
+  // The panels stand side by side rather than in a loop: g++ then keeps all sums in registers.
   template <DType Format, int Panels, int Rows>
-  VLM_TARGET_VNNI static void compute(const BlockTile& t) {
+  VLM_TARGET_VNNI static void compute(const BlockTile& t, float* c, Index c_pitch) {
     constexpr int W = 16;
+    constexpr bool two = Panels == 2;
     constexpr Index ahead = 4096;  // bytes of a panel, across the pages that the processor's own fetching stops at
-    const Index a_row = t.blocks * block_inputs;
-    Floats<W> sum[Panels][Rows];
-    VLM_UNROLL for (int p = 0; p < Panels; ++p) VLM_UNROLL for (int i = 0; i < Rows; ++i) {
-      sum[p][i] = Floats<W>{};
-      if (t.first > 0) move_some<true>(sum[p][i], t.c + i * t.c_pitch + p * W, columns_of(t, p));
+    const Index a_row = t.blocks * block_inputs, next = t.panel_pitch;
+    const BlockScales<Format, W> first_scales(t.panel, t.inputs, 0), second_scales(t.panel + next, t.inputs, 0);
+    Floats<W> first_sum[Rows], second_sum[Rows];
+    VLM_UNROLL for (int i = 0; i < Rows; ++i) {
+      load<W>(first_sum[i], c + i * c_pitch);
+      if constexpr (two) load<W>(second_sum[i], c + i * c_pitch + W);
     }
     for (Index block = t.first; block < t.last; ++block) {
-      Integers<W> inner[Panels][Rows];
+      Integers<W> first[Rows], second[Rows];
       VLM_UNROLL for (int i = 0; i < Rows; ++i) {
-        Integers<W> start = {};
-        if constexpr (Format == DType::I8Blocks) spread(start, t.starts + i * t.blocks + block);
-        VLM_UNROLL for (int p = 0; p < Panels; ++p) inner[p][i] = start;
+        first[i] = Integers<W>{};
+        if constexpr (Format == DType::I8Blocks) spread(first[i], t.starts + i * t.blocks + block);
+        second[i] = first[i];
       }
       const std::byte* values = t.panel + block * value_bytes(Format);
       const std::int8_t* a = t.a + block * block_inputs;
-      if constexpr (Rows < most_rows) {
-        for (int p = 0; p < Panels; ++p)
-          for (Index byte = 0; byte < value_bytes(Format); byte += 64)
-            __builtin_prefetch(values + p * t.panel_pitch + ahead + byte);
-      }
-      if constexpr (Format == DType::I8Blocks) {
-        VLM_UNROLL for (int group = 0; group < 8; ++group) {
-          Integers<W> left[Panels];
-          VLM_UNROLL for (int p = 0; p < Panels; ++p)
-              std::memcpy(&left[p], values + p * t.panel_pitch + 64 * group, 64);
-          dot_rows<Panels, Rows>(inner, left, a + 4 * group, a_row);
+      for (int line = 0; line < value_bytes(Format) / 64; ++line, values += 64) {
+        Integers<W> left[2] = {}, both[2] = {};
+        std::memcpy(&both[0], values, 64);
+        if constexpr (two) std::memcpy(&both[1], values + next, 64);
+        if constexpr (Rows < most_rows) {
+          __builtin_prefetch(values + ahead);
+          if constexpr (two) __builtin_prefetch(values + next + ahead);
         }
-      } else {
-        VLM_UNROLL for (int pair = 0; pair < 4; ++pair) {
-          Integers<W> both[Panels], left[Panels];
-          VLM_UNROLL for (int p = 0; p < Panels; ++p) {
-            std::memcpy(&both[p], values + p * t.panel_pitch + 64 * pair, 64);
-            left[p] = both[p] & 0x0f0f0f0f;
-          }
-          dot_rows<Panels, Rows>(inner, left, a + 8 * pair, a_row);
-          VLM_UNROLL for (int p = 0; p < Panels; ++p) left[p] = both[p] >> 4 & 0x0f0f0f0f;
-          dot_rows<Panels, Rows>(inner, left, a + 8 * pair + 4, a_row);
+        if constexpr (Format == DType::I8Blocks) {
+          dot_rows<two, Rows>(first, second, both, a, a_row);
+          a += 4;
+        } else {
+          left[0] = both[0] & 0x0f0f0f0f;
+          left[1] = both[1] & 0x0f0f0f0f;
+          dot_rows<two, Rows>(first, second, left, a, a_row);
+          left[0] = both[0] >> 4 & 0x0f0f0f0f;
+          left[1] = both[1] >> 4 & 0x0f0f0f0f;
+          dot_rows<two, Rows>(first, second, left, a + 4, a_row);
+          a += 8;
         }
       }
-      VLM_UNROLL for (int p = 0; p < Panels; ++p) {
-        Floats<W> scale, minimum;
-        BlockScales<Format, W>(t.panel + p * t.panel_pitch, t.inputs, 0).at(block, scale, minimum);
+      Floats<W> scale, minimum;
+      first_scales.at(block, scale, minimum);
+      VLM_UNROLL for (int i = 0; i < Rows; ++i)
+          BlockTileKernel::add_block<W, Format>(t, i, block, __builtin_convertvector(first[i], Floats<W>), scale,
+                                                minimum, first_sum[i]);
+      if constexpr (two) {
+        second_scales.at(block, scale, minimum);
         VLM_UNROLL for (int i = 0; i < Rows; ++i)
-            BlockTileKernel::add_block<W, Format>(
-                t, i, block, __builtin_convertvector(inner[p][i], Floats<W>), scale, minimum, sum[p][i]);
+            BlockTileKernel::add_block<W, Format>(t, i, block, __builtin_convertvector(second[i], Floats<W>),
+                                                  scale, minimum, second_sum[i]);
       }
     }
-    VLM_UNROLL for (int p = 0; p < Panels; ++p) VLM_UNROLL for (int i = 0; i < Rows; ++i)
-        move_some<false>(sum[p][i], t.c + i * t.c_pitch + p * W, columns_of(t, p));
+    VLM_UNROLL for (int i = 0; i < Rows; ++i) {
+      store<W>(c + i * c_pitch, first_sum[i]);
+      if constexpr (two) store<W>(c + i * c_pitch + W, second_sum[i]);
+    }
   }
-  template <int Panels, int Rows>
-  VLM_TARGET_VNNI static void dot_rows(Integers<16> (&inner)[Panels][Rows],
-                                       const Integers<16> (&left)[Panels], const std::int8_t* a, Index a_row) {
+  template <bool Two, int Rows>
+  VLM_TARGET_VNNI static void dot_rows(Integers<16> (&first)[Rows], Integers<16> (&second)[Rows],
+                                       const Integers<16> (&left)[2], const std::int8_t* a, Index a_row) {
     VLM_UNROLL for (int i = 0; i < Rows; ++i) {
       Integers<16> right;
       spread(right, a + i * a_row);
-      VLM_UNROLL for (int p = 0; p < Panels; ++p) dot(inner[p][i], left[p], right);
+      dot(first[i], left[0], right);
+      if constexpr (Two) dot(second[i], left[1], right);
     }
   }
   // Four bytes in every lane.
@@ -114,16 +134,6 @@ struct VnniBlockTile {
     std::int32_t word;
     std::memcpy(&word, from, sizeof word);
     lanes = word - Integers<16>{};
-  }
-  VLM_TARGET_VNNI static Index columns_of(const BlockTile& t, int panel) {
-    return std::min<Index>(16, t.columns - 16 * panel);
-  }
-  template <bool In>
-  VLM_TARGET_VNNI static void move_some(Floats<16>& lanes, float* c, Index count) {
-    if constexpr (In)
-      count == 16 ? load<16>(lanes, c) : load_some<16>(lanes, c, count);
-    else
-      count == 16 ? store<16>(c, lanes) : store_some<16>(c, lanes, count);
   }
 };
 #endif
