@@ -3,8 +3,8 @@
 
 #include <cstring>
 
-#include <vlm/ops/cpu/block_weights.hpp>
 #include <vlm/ops/cpu/rows_parallel.hpp>
+#include <vlm/ops/cpu/weight_blocks.hpp>
 #include <vlm/ops/embedding.hpp>
 
 namespace vlm {

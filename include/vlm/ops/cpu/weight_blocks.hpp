@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include <vlm/ops/cpu/lanes.hpp>
+#include <vlm/ops/cpu/rows_parallel.hpp>
 #include <vlm/ops/weight_blocks.hpp>
 
 namespace vlm::cpu {
@@ -206,21 +206,42 @@ inline float block_element(const std::byte* data, DType format, Index inputs, In
   return scale * static_cast<float>(k % 8 < 4 ? pair & 15 : pair >> 4) - minimum;
 }
 
-// A matrix [outputs, inputs] to blocks at `to`, which are zeros; read(output, input) gives its elements.
-template <class Read>
-void make_blocks(Queue<Cpu>& queue, DType format, Index outputs, Index inputs, std::byte* to, Read&& read) {
-  const Index blocks = blocks_of(inputs), size = blocks * block_inputs * panel_outputs;
-  std::vector<float> memory(static_cast<std::size_t>(queue.threads() * (size + 2 * blocks * panel_outputs)));
+}  // namespace vlm::cpu
+
+namespace vlm {
+
+template <class T>
+std::size_t scratch_bytes(const Queue<Cpu>& queue, const MakeBlocks<Cpu, T>& op) {
+  const Index blocks = blocks_of(op.weight.extent[1]);
+  return static_cast<std::size_t>(queue.threads() * blocks * (block_inputs + 2) * panel_outputs) *
+         sizeof(float);
+}
+template <class T>
+void compute(Queue<Cpu>& queue, const MakeBlocks<Cpu, T>& op, Scratch scratch) {
+  const Index outputs = op.weight.rows(), inputs = op.weight.extent[1];
+  const Index size = blocks_of(inputs) * block_inputs * panel_outputs;
   queue.parallel(panels_of(outputs), [&](Index panel, int worker) {
-    float* weights = memory.data() + worker * (size + 2 * blocks * panel_outputs);
-    std::fill_n(weights, size, 0.0f);
-    const Index first = panel * panel_outputs, count = std::min(panel_outputs, outputs - first);
-    for (Index output = 0; output < count; ++output)
-      for (Index input = 0; input < inputs; ++input)
-        weights[input * panel_outputs + output] = read(first + output, input);
-    dispatch<BlockWeightsKernel>(queue.level(), static_cast<const float*>(weights), inputs, format,
-                                 weights + size, to + panel * panel_bytes(format, inputs));
+    float* turned = scratch.as<float>() + worker * (size + 2 * blocks_of(inputs) * panel_outputs);
+    std::fill_n(turned, size, 0.0f);
+    const Index first = panel * panel_outputs;
+    for (Index lane = 0; lane < std::min(panel_outputs, outputs - first); ++lane) {
+      const T* row = op.weight.row(first + lane);
+      for (Index i = 0; i < inputs; ++i) turned[i * panel_outputs + lane] = static_cast<float>(row[i]);
+    }
+    cpu::dispatch<cpu::BlockWeightsKernel>(queue.level(), static_cast<const float*>(turned), inputs, op.format,
+                                           turned + size, op.panels + panel * panel_bytes(op.format, inputs));
   });
 }
 
-}  // namespace vlm::cpu
+template <class T>
+void compute(Queue<Cpu>& queue, const ReadBlocks<Cpu, T>& op, Scratch) {
+  const Index inputs = op.weight.extent[1];
+  cpu::parallel_rows(queue, op.weight.rows(), inputs, [&](Index first, Index rows) {
+    for (Index row = first; row < first + rows; ++row)
+      for (Index i = 0; i < inputs; ++i)
+        op.weight.row(row)[i] =
+            static_cast<T>(cpu::block_element(op.panels, op.format, inputs, op.first + row, i));
+  });
+}
+
+}  // namespace vlm
