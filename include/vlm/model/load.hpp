@@ -157,7 +157,7 @@ class ParameterStore {
     for (const SafetensorsFile& file : index.folder().files()) check_layout(file);
     for (Parameter& p : parameters_)
       if (wanted(p.name)) bind(p, *index.find(p.name), turned(p, index), frozen);
-    runtime_.reset();
+    queue_.reset();
     indexes_.push_back(std::move(index));
   }
 
@@ -181,9 +181,9 @@ class ParameterStore {
       return in_blocks(p) ? DType::U8 : dtype ? *dtype : p.stored ? p.stored->dtype : p.record->format();
     };
     for (const Parameter& p : parameters_)
-      writer.declare(p.name, format(p),
-                     in_blocks(p) ? MatrixSizes(*p.record).blocks_shape(p.record->format())
-                                  : p.record->file_shape());
+      writer.declare(
+          p.name, format(p),
+          in_blocks(p) ? MatrixSizes(*p.record).blocks_shape(p.record->format()) : p.record->file_shape());
     for (const Parameter& p : parameters_) {
       const std::span<const std::byte> bytes(static_cast<const std::byte*>(p.record->data()),
                                              p.record->bytes());
@@ -241,17 +241,14 @@ class ParameterStore {
     const MatrixSizes& sizes = rows.sizes();
     std::byte* to = own(p, format);
     std::vector<float> numbers(static_cast<std::size_t>(std::min(band, sizes.outputs) * sizes.inputs));
-    if (!runtime_) runtime_ = std::make_unique<Runtime<Cpu>>();
-    for (Index group = 0; group < sizes.count; ++group, to += matrix_bytes(format, sizes.outputs, sizes.inputs))
+    if (!queue_) queue_ = std::make_unique<Queue<Cpu>>();
+    for (Index group = 0; group < sizes.count;
+         ++group, to += matrix_bytes(format, sizes.outputs, sizes.inputs))
       for (Index first = 0; first < sizes.outputs; first += band) {
         const Index count = std::min(band, sizes.outputs - first);
         rows.read(group, first, count, numbers.data());
-        const MakeBlocks<Cpu, float> op{
-            .weight = {numbers.data(), Shape<2>{{count, sizes.inputs}}},
-            .format = format,
-            .panels = to + first / panel_outputs * panel_bytes(format, sizes.inputs)};
-        runtime_->plan([&] { runtime_->run(op); });
-        runtime_->run(op);
+        vlm::make_blocks<float>(*queue_, {numbers.data(), Shape<2>{{count, sizes.inputs}}}, format,
+                                to + first / panel_outputs * panel_bytes(format, sizes.inputs));
       }
   }
 
@@ -275,10 +272,10 @@ class ParameterStore {
     if (whole->dtype == DType::U8 && p.record->allows_blocks() && !p.trained) {
       if (is_blocks(detail::blocks_in(*p.record, *whole))) return;
       const MatrixSizes sizes(*p.record);
-      return report.add(report.misshapen,
-                        p.name + " expected U8 " + shape_text(sizes.blocks_shape(DType::I8Blocks)) + " or " +
-                            shape_text(sizes.blocks_shape(DType::I4Blocks)) + ", got U8 " +
-                            shape_text(whole->shape));
+      return report.add(report.misshapen, p.name + " expected U8 " +
+                                              shape_text(sizes.blocks_shape(DType::I8Blocks)) + " or " +
+                                              shape_text(sizes.blocks_shape(DType::I4Blocks)) + ", got U8 " +
+                                              shape_text(whole->shape));
     }
     check_piece(whole, p.name, shape, whole->shape == shape || whole->shape == turned_shape(shape));
   }
@@ -394,8 +391,8 @@ class ParameterStore {
   std::size_t trained_floats_ = 0;
   Buffer<Cpu> values_, gradients_;
   std::vector<Buffer<Cpu>> owned_;
-  std::vector<WeightIndex> indexes_;  // what parameters are bound to
-  std::unique_ptr<Runtime<Cpu>> runtime_;  // makes blocks, while reading
+  std::vector<WeightIndex> indexes_;   // what parameters are bound to
+  std::unique_ptr<Queue<Cpu>> queue_;  // makes blocks, while reading
 };
 
 }  // namespace vlm

@@ -57,28 +57,9 @@ struct I4Panel {
         row_minima(panel + 288 * blocks_of(inputs) + 64) {}
 };
 
-// Rows of a weight become blocks; the first is the first of a panel. Values must be finite.
-template <class D, class T>
-struct MakeBlocks {
-  View<const T, 2, D> weight{};  // [outputs, inputs]
-  DType format = DType::I8Blocks;
-  std::byte* panels = nullptr;  // zeros
-};
-
-// Rows of a weight in blocks as numbers again.
-template <class D, class T>
-struct ReadBlocks {
-  const std::byte* panels = nullptr;
-  DType format = DType::I8Blocks;
-  Index first = 0;         // output
-  View<T, 2, D> weight{};  // [outputs, inputs]
-};
-
+// Rows of a weight, [outputs, inputs], as blocks at `panels`, which are zeros; the first row is the first of a panel.
+// Values must be finite.
 template <class T>
-std::size_t scratch_bytes(const Queue<Cpu>&, const MakeBlocks<Cpu, T>&);
-template <class T>
-void compute(Queue<Cpu>&, const MakeBlocks<Cpu, T>&, Scratch);
-template <class T>
-void compute(Queue<Cpu>&, const ReadBlocks<Cpu, T>&, Scratch);
+void make_blocks(Queue<Cpu>& queue, View<const T, 2, Cpu> weight, DType format, std::byte* panels);
 
 }  // namespace vlm

@@ -9,8 +9,8 @@
 
 namespace vlm::cpu {
 
-inline constexpr Index block_rows_at_once = 768;   // of A
-inline constexpr Index resident_blocks = 16;       // two panels of so many stay in the first cache, for many rows
+inline constexpr Index block_rows_at_once = 768;  // of A
+inline constexpr Index resident_blocks = 16;  // two panels of so many stay in the first cache, for many rows
 inline constexpr Index band_bytes = Index{1} << 18;  // of a task, where reading decides
 
 struct FinishKernel {
@@ -36,20 +36,19 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows
     std::fill_n(p.c + row * p.c_pitch + part.column, part.columns, 0.0f);
   for (Index column = part.column; column < part.column + part.columns; column += 2 * panel_outputs)
     for (Index block = 0; block < a.blocks; block += depth) {
-      const BlockTile tile{
-          .panel = static_cast<const std::byte*>(p.b) + column / panel_outputs * pitch,
-          .panel_pitch = pitch,
-          .inputs = p.inner,
-          .a = a.values + first_row * a.pitch(),
-          .scales = a.scales + first_row * a.blocks,
-          .sums = a.sums + first_row * a.blocks,
-          .starts = a.starts + first_row * a.blocks,
-          .blocks = a.blocks,
-          .first = block,
-          .last = std::min(a.blocks, block + depth),
-          .c = p.c + part.row * p.c_pitch + column,
-          .c_pitch = p.c_pitch,
-          .columns = std::min(2 * panel_outputs, part.column + part.columns - column)};
+      const BlockTile tile{.panel = static_cast<const std::byte*>(p.b) + column / panel_outputs * pitch,
+                           .panel_pitch = pitch,
+                           .inputs = p.inner,
+                           .a = a.values + first_row * a.pitch(),
+                           .scales = a.scales + first_row * a.blocks,
+                           .sums = a.sums + first_row * a.blocks,
+                           .starts = a.starts + first_row * a.blocks,
+                           .blocks = a.blocks,
+                           .first = block,
+                           .last = std::min(a.blocks, block + depth),
+                           .c = p.c + part.row * p.c_pitch + column,
+                           .c_pitch = p.c_pitch,
+                           .columns = std::min(2 * panel_outputs, part.column + part.columns - column)};
       block_tile(level, tile, part.rows, p.b_format);
     }
   dispatch<FinishKernel>(level, &p, &part);

@@ -14,9 +14,9 @@ namespace vlm::cpu {
 
 // Quantised rows in memory of the caller.
 struct BlockRows {
-  std::int8_t* values = nullptr;  // [rows, inputs rounded up to blocks], zeros at the end
-  float* scales = nullptr;        // [rows, blocks]
-  float* sums = nullptr;          // [rows, blocks], s times the sum of a
+  std::int8_t* values = nullptr;   // [rows, inputs rounded up to blocks], zeros at the end
+  float* scales = nullptr;         // [rows, blocks]
+  float* sums = nullptr;           // [rows, blocks], s times the sum of a
   std::int32_t* starts = nullptr;  // [rows, blocks], -128 times the sum of a
   Index blocks = 0;
 

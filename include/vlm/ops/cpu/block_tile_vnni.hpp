@@ -64,9 +64,11 @@ struct VnniBlockTile {
   VLM_TARGET_VNNI static void compute(const BlockTile& t, float* c, Index c_pitch) {
     constexpr int W = 16;
     constexpr bool two = Panels == 2;
-    constexpr Index ahead = 4096;  // bytes of a panel, across the pages that the processor's own fetching stops at
+    constexpr Index ahead =
+        4096;  // bytes of a panel, across the pages that the processor's own fetching stops at
     const Index a_row = t.blocks * block_inputs, next = t.panel_pitch;
-    const BlockScales<Format, W> first_scales(t.panel, t.inputs, 0), second_scales(t.panel + next, t.inputs, 0);
+    const BlockScales<Format, W> first_scales(t.panel, t.inputs, 0),
+        second_scales(t.panel + next, t.inputs, 0);
     Floats<W> first_sum[Rows], second_sum[Rows];
     VLM_UNROLL for (int i = 0; i < Rows; ++i) {
       load<W>(first_sum[i], c + i * c_pitch);
@@ -104,14 +106,12 @@ struct VnniBlockTile {
       }
       Floats<W> scale, minimum;
       first_scales.at(block, scale, minimum);
-      VLM_UNROLL for (int i = 0; i < Rows; ++i)
-          BlockTileKernel::add_block<W, Format>(t, i, block, __builtin_convertvector(first[i], Floats<W>), scale,
-                                                minimum, first_sum[i]);
+      VLM_UNROLL for (int i = 0; i < Rows; ++i) BlockTileKernel::add_block<W, Format>(
+          t, i, block, __builtin_convertvector(first[i], Floats<W>), scale, minimum, first_sum[i]);
       if constexpr (two) {
         second_scales.at(block, scale, minimum);
-        VLM_UNROLL for (int i = 0; i < Rows; ++i)
-            BlockTileKernel::add_block<W, Format>(t, i, block, __builtin_convertvector(second[i], Floats<W>),
-                                                  scale, minimum, second_sum[i]);
+        VLM_UNROLL for (int i = 0; i < Rows; ++i) BlockTileKernel::add_block<W, Format>(
+            t, i, block, __builtin_convertvector(second[i], Floats<W>), scale, minimum, second_sum[i]);
       }
     }
     VLM_UNROLL for (int i = 0; i < Rows; ++i) {

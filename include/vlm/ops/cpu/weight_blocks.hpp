@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include <vlm/ops/cpu/lanes.hpp>
-#include <vlm/ops/cpu/rows_parallel.hpp>
 #include <vlm/ops/weight_blocks.hpp>
 
 namespace vlm::cpu {
@@ -154,8 +154,7 @@ struct BlockWeightsKernel {
     Floats<W> reach;
     invert<W>(reach, high - low);
     for (int candidate = 0; candidate < 16; ++candidate) {
-      const Floats<W> factor = reach * (13.6f + 0.2f * static_cast<float>(candidate)),
-                      shift = low * factor;
+      const Floats<W> factor = reach * (13.6f + 0.2f * static_cast<float>(candidate)), shift = low * factor;
       Floats<W> q[block_inputs], of_q = {}, of_squares = {}, of_products = {};
       for (int k = 0; k < block_inputs; ++k) {
         q[k] = x[k] * factor - shift;
@@ -211,36 +210,20 @@ inline float block_element(const std::byte* data, DType format, Index inputs, In
 namespace vlm {
 
 template <class T>
-std::size_t scratch_bytes(const Queue<Cpu>& queue, const MakeBlocks<Cpu, T>& op) {
-  const Index blocks = blocks_of(op.weight.extent[1]);
-  return static_cast<std::size_t>(queue.threads() * blocks * (block_inputs + 2) * panel_outputs) *
-         sizeof(float);
-}
-template <class T>
-void compute(Queue<Cpu>& queue, const MakeBlocks<Cpu, T>& op, Scratch scratch) {
-  const Index outputs = op.weight.rows(), inputs = op.weight.extent[1];
-  const Index size = blocks_of(inputs) * block_inputs * panel_outputs;
+void make_blocks(Queue<Cpu>& queue, View<const T, 2, Cpu> weight, DType format, std::byte* panels) {
+  const Index outputs = weight.rows(), inputs = weight.extent[1], blocks = blocks_of(inputs);
+  const Index size = blocks * block_inputs * panel_outputs, each = size + 2 * blocks * panel_outputs;
+  std::vector<float> memory(static_cast<std::size_t>(queue.threads() * each));
   queue.parallel(panels_of(outputs), [&](Index panel, int worker) {
-    float* turned = scratch.as<float>() + worker * (size + 2 * blocks_of(inputs) * panel_outputs);
+    float* turned = memory.data() + worker * each;
     std::fill_n(turned, size, 0.0f);
     const Index first = panel * panel_outputs;
     for (Index lane = 0; lane < std::min(panel_outputs, outputs - first); ++lane) {
-      const T* row = op.weight.row(first + lane);
+      const T* row = weight.row(first + lane);
       for (Index i = 0; i < inputs; ++i) turned[i * panel_outputs + lane] = static_cast<float>(row[i]);
     }
-    cpu::dispatch<cpu::BlockWeightsKernel>(queue.level(), static_cast<const float*>(turned), inputs, op.format,
-                                           turned + size, op.panels + panel * panel_bytes(op.format, inputs));
-  });
-}
-
-template <class T>
-void compute(Queue<Cpu>& queue, const ReadBlocks<Cpu, T>& op, Scratch) {
-  const Index inputs = op.weight.extent[1];
-  cpu::parallel_rows(queue, op.weight.rows(), inputs, [&](Index first, Index rows) {
-    for (Index row = first; row < first + rows; ++row)
-      for (Index i = 0; i < inputs; ++i)
-        op.weight.row(row)[i] =
-            static_cast<T>(cpu::block_element(op.panels, op.format, inputs, op.first + row, i));
+    cpu::dispatch<cpu::BlockWeightsKernel>(queue.level(), static_cast<const float*>(turned), inputs, format,
+                                           turned + size, panels + panel * panel_bytes(format, inputs));
   });
 }
 
