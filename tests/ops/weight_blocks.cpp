@@ -1,7 +1,9 @@
 #include <vlm/ops/weight_blocks.hpp>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 

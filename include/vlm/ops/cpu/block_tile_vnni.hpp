@@ -68,7 +68,7 @@ struct VnniBlockTile {
         4096;  // bytes of a panel, across the pages that the processor's own fetching stops at
     const Index a_row = t.blocks * block_inputs, next = t.panel_pitch;
     const BlockScales<Format, W> first_scales(t.panel, t.inputs, 0),
-        second_scales(t.panel + next, t.inputs, 0);
+        second_scales(t.panel + (two ? next : 0), t.inputs, 0);
     Floats<W> first_sum[Rows], second_sum[Rows];
     VLM_UNROLL for (int i = 0; i < Rows; ++i) {
       load<W>(first_sum[i], c + i * c_pitch);

@@ -10,10 +10,11 @@ namespace vlm::cpu {
 // The stored matrix of group `index`.
 inline Matrix<Cpu> group_matrix(const MatrixGroup<Cpu>& weights, Index index) {
   Matrix<Cpu> matrix = weights.first;
-  matrix.data = static_cast<const std::byte*>(matrix.data) +
-                static_cast<std::size_t>(index) *
-                    (is_blocks(matrix.format) ? matrix_bytes(matrix.format, matrix.outputs, matrix.inputs)
-                                              : static_cast<std::size_t>(weights.stride) * size_of(matrix.format));
+  matrix.data =
+      static_cast<const std::byte*>(matrix.data) +
+      static_cast<std::size_t>(index) *
+          (is_blocks(matrix.format) ? matrix_bytes(matrix.format, matrix.outputs, matrix.inputs)
+                                    : static_cast<std::size_t>(weights.stride) * size_of(matrix.format));
   return matrix;
 }
 
