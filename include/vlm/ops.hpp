@@ -18,3 +18,4 @@
 #include <vlm/ops/route.hpp>
 #include <vlm/ops/rows.hpp>
 #include <vlm/ops/sample.hpp>
+#include <vlm/ops/weight_blocks.hpp>

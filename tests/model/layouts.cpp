@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 
+#include "message_of.hpp"
 #include "model/samples.hpp"
 #include "temporary_folder.hpp"
 
@@ -275,6 +276,43 @@ BOOST_AUTO_TEST_CASE(frozen_weights_converted_to_f32) {
     BOOST_TEST(mapped.weight_bytes() < 3 * count);
     BOOST_TEST(golden::same_bits(golden::hidden_rows(wide, batch_of(config), false),
                                  golden::hidden_rows(mapped, batch_of(config), false)));
+  }
+}
+
+// Blocks are the same whatever the layout they were made from, and whether they were made or read.
+BOOST_AUTO_TEST_CASE(frozen_weights_converted_to_blocks) {
+  const ModelConfig config = config_of();
+  const Tensors fused = tensors_of(config, DType::BF16);
+  for (const FrozenWeights weights : {FrozenWeights::Int8, FrozenWeights::Int4}) {
+    const DType format = weights == FrozenWeights::Int8 ? DType::I8Blocks : DType::I4Blocks;
+    const TemporaryFolder official, again;
+    write(official.path, config, fused);
+    const Frozen expected = Frozen::load(official.path, weights);
+    const auto rows_of = [&](const Frozen& model) {
+      return golden::hidden_rows(model, batch_of(config), false);
+    };
+    std::size_t blocks = 0;
+    for (const Parameter& p : expected.parameters()) {
+      const bool high = p.record->stored_shape().size() == 1 || p.name.find("merger") != p.name.npos ||
+                        p.name.find("embed.") != p.name.npos || p.name.ends_with("mlp.gate.weight");
+      BOOST_TEST((p.record->format() == format) == !high);
+      blocks += !high;
+    }
+    BOOST_TEST(blocks > 8);
+    for (const Tensors& tensors : {turned_experts(fused), separate_experts(fused)}) {
+      const TemporaryFolder folder;
+      write(folder.path, config, tensors);
+      BOOST_TEST(golden::same_bits(rows_of(Frozen::load(folder.path, weights)), rows_of(expected)));
+    }
+    expected.save(again.path);
+    const Frozen read = Frozen::load(again.path);
+    BOOST_TEST(read.weight_bytes() == expected.weight_bytes());
+    BOOST_TEST(golden::same_bits(rows_of(read), rows_of(expected)));
+    BOOST_TEST(message_of([&] { read.save(official.path, DType::F32); }) ==
+               "vlm::ConfigError [save-dtype]\n"
+               "  expected  no dtype for weights in blocks\n"
+               "  got       F32\n"
+               "  try       loading the model without a weight format");
   }
 }
 

@@ -8,6 +8,8 @@
 
 #include <vlm/vlm.hpp>
 
+#include "message_of.hpp"
+
 using namespace vlm;
 
 namespace {
@@ -403,6 +405,56 @@ BOOST_AUTO_TEST_CASE(models_beyond_all_memory_are_refused) {
   BOOST_TEST(message(wide) == "vlm::ConfigError [model-size]\n  tensor    [2147483647, 2147483647]" + ending);
 }
 
+// Blocks that do not fit, of another layout, or where gradients are wanted are refused.
+BOOST_AUTO_TEST_CASE(blocks_that_are_refused) {
+  const Folder folder;
+  const auto write_blocks = [&](DType dtype, std::vector<Index> shape, const char* version) {
+    Checkpoint tensors = checkpoint(true, DType::BF16);
+    SafetensorsWriter writer(folder.weights(), {{"vlm.weight_blocks", version}});
+    for (Stored& t : tensors)
+      if (t.name.ends_with("mlp.up_proj.weight")) {
+        t.dtype = dtype;
+        t.shape = shape;
+        t.bytes.assign(static_cast<std::size_t>(shape[0] * shape[1]), std::byte{});
+      }
+    for (const Stored& t : tensors) writer.declare(t.name, t.dtype, t.shape);
+    for (const Stored& t : tensors) writer.write(t.name, t.bytes);
+    writer.commit();
+    write_file_atomically(folder.path + "/config.json", config_text(true));
+  };
+  write_blocks(DType::U8, {1, 576}, "1");
+  BOOST_TEST(refusal<Frozen>(folder.path) == "no error");
+  write_blocks(DType::U8, {1, 576}, "2");
+  BOOST_TEST(refusal<Frozen>(folder.path) ==
+             "vlm::FileError [weight-blocks]\n"
+             "  file      " +
+                 folder.weights() +
+                 "\n"
+                 "  expected  vlm.weight_blocks 1 in its metadata\n"
+                 "  got       2\n"
+                 "  try       making the blocks again with this version of the library");
+  write_blocks(DType::U8, {1, 577}, "1");
+  BOOST_TEST(
+      refusal<Frozen>(folder.path) ==
+      "vlm::FileError [weights]\n"
+      "  folder    " +
+          folder.path +
+          "\n"
+          "  misshapen model.language_model.layers.0.mlp.up_proj.weight expected U8 [1, 576] or [1, 448], "
+          "got U8 "
+          "[1, 577]\n"
+          "  try       take config.json and the weights from one checkpoint, and the type that fits it");
+  using Learning = Model<One, Cpu, F32, Trainable<part::All>>;
+  BOOST_TEST(message_of([&] { Learning::load(folder.path, FrozenWeights::Int8); }) ==
+             "vlm::ConfigError [weight-blocks]\n"
+             "  folder    " +
+                 folder.path +
+                 "\n"
+                 "  expected  a model type without trained parts\n"
+                 "  got       one that trains\n"
+                 "  try       Model<Spec, Device>, or FrozenWeights::Stored");
+}
+
 // What loading takes: the weights, and at most one tensor beside them.
 BOOST_AUTO_TEST_CASE(loading_takes_the_weights_and_one_tensor) {
   if (!can_measure()) {
@@ -421,6 +473,9 @@ BOOST_AUTO_TEST_CASE(loading_takes_the_weights_and_one_tensor) {
   BOOST_TEST(peak_of([&] { return Frozen::load(folder.path); }) < margin);
   BOOST_TEST(peak_of([&] { return Frozen::load(folder.path, FrozenWeights::F32); }) <
              4 * numbers + 2 * largest + margin);
+  // A panel of its own for each thread, and a band of rows in f32.
+  BOOST_TEST(peak_of([&] { return Frozen::load(folder.path, FrozenWeights::Int8); }) <
+             numbers / 32 * 34 + 2 * largest + margin);
   BOOST_TEST(peak_of([&] { return Learning::load(folder.path); }) < 8 * numbers + 2 * largest + margin);
 }
 

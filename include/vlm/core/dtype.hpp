@@ -29,9 +29,11 @@ struct bf16 {
 };
 static_assert(sizeof(bf16) == 2);
 
-// The formats a stored tensor can have (safetensors names in `name`).
-enum class DType : std::uint8_t { F64, F32, F16, BF16, I64, I32, I16, I8, U8, Bool };
+// The formats a stored tensor can have (safetensors names in `name`), then those of a matrix in blocks, which are bytes
+// in a file (ops/weight_blocks.hpp).
+enum class DType : std::uint8_t { F64, F32, F16, BF16, I64, I32, I16, I8, U8, Bool, I8Blocks, I4Blocks };
 
+// Bytes of one element; 0 where blocks share theirs.
 constexpr std::size_t size_of(DType type) {
   switch (type) {
     case DType::F64:
@@ -48,12 +50,16 @@ constexpr std::size_t size_of(DType type) {
     case DType::U8:
     case DType::Bool:
       return 1;
+    case DType::I8Blocks:
+    case DType::I4Blocks:
+      return 0;
   }
   return 0;
 }
 
 constexpr std::string_view name_of(DType type) {
-  constexpr std::string_view names[] = {"F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"};
+  constexpr std::string_view names[] = {"F64", "F32", "F16", "BF16", "I64",       "I32",
+                                        "I16", "I8",  "U8",  "BOOL", "I8_BLOCKS", "I4_BLOCKS"};
   return names[static_cast<std::size_t>(type)];
 }
 

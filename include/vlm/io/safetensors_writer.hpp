@@ -95,7 +95,8 @@ class SafetensorsWriter {
       begin += tensor.size;
     }
     std::string text = write_json(Json::object(std::move(header)));
-    text.resize((text.size() + 7) / 8 * 8, ' ');
+    // With the length before it, whole cache lines: then a tensor of whole lines begins one.
+    text.resize((text.size() + 8 + 63) / 64 * 64 - 8, ' ');
     if (text.size() > detail::safetensors_header_limit) {
       detail::throw_safetensors_header(path_, "at most 100000000 bytes",
                                        std::to_string(text.size()) + " bytes");

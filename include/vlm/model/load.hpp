@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include <vlm/core/buffer.hpp>
 #include <vlm/io/safetensors.hpp>
 #include <vlm/model/copy_weights.hpp>
+#include <vlm/model/source_rows.hpp>
 #include <vlm/model/weight_index.hpp>
 #include <vlm/nn/init.hpp>
 
@@ -52,13 +54,23 @@ struct LoadReport {
   bool clean() const { return missing.empty() && surplus.empty() && misshapen.empty(); }
 };
 
+// The format of blocks that a tensor of bytes holds for a parameter, or U8 where it holds none; the layouts differ in
+// the bytes of a panel.
+inline DType blocks_in(const ParamRecord& record, const StoredTensor& tensor) {
+  if (!record.allows_blocks() || tensor.dtype != DType::U8) return DType::U8;
+  for (const DType format : {DType::I8Blocks, DType::I4Blocks})
+    if (tensor.shape == MatrixSizes(record).blocks_shape(format)) return format;
+  return DType::U8;
+}
+
 inline bool readable(DType type) { return type == DType::F32 || type == DType::BF16; }
 
 }  // namespace detail
 
-// What becomes of frozen matrices: they stay as the file stores them (bf16 is mapped and not copied), or are
-// converted to f32. Vectors and the position table are f32 always, and so is what trains.
-enum class FrozenWeights { Stored, F32 };
+// What becomes of frozen matrices: they stay as the file stores them (bf16 and blocks are mapped and not copied), are
+// converted to f32, or to blocks of 8 or 4 bits (ops/weight_blocks.hpp), but for the router, the mergers and the patch
+// embedding, which stay as stored. Vectors and the position table are f32 always, and so is what trains.
+enum class FrozenWeights { Stored, F32, Int8, Int4 };
 
 // Binds frozen parameters to the mapped file where its format allows, and copies the rest into memory as f32.
 // Throws FileError [weights] that lists every missing, surplus and misshapen tensor.
@@ -142,25 +154,42 @@ class ParameterStore {
            {"surplus", report.surplus},
            {"misshapen", report.misshapen},
            {"try", "take config.json and the weights from one checkpoint, and the type that fits it"}});
+    for (const SafetensorsFile& file : index.folder().files()) check_layout(file);
     for (Parameter& p : parameters_)
       if (wanted(p.name)) bind(p, *index.find(p.name), turned(p, index), frozen);
+    queue_.reset();
     indexes_.push_back(std::move(index));
   }
 
-  // Writes all parameters under their names: trained ones in f32, untouched ones as they are stored; or all as `dtype`,
-  // F32 or BF16. Throws ConfigError [save-dtype] for another one.
+  // Writes all parameters under their names: trained ones in f32, untouched ones as they are stored, blocks as bytes
+  // [panels, bytes of a panel] or [groups, panels, bytes of a panel]; or all as `dtype`, F32 or BF16. Throws ConfigError
+  // [save-dtype] for another one, and for blocks.
   void write(const std::string& path, std::optional<DType> dtype = std::nullopt) const {
     if (dtype && !detail::readable(*dtype))
       throw ConfigError("save-dtype", {{"expected", "F32 or BF16"}, {"got", std::string(name_of(*dtype))}});
-    SafetensorsWriter writer(path, {{"format", "pt"}});
+    SafetensorsMetadata metadata = {{"format", "pt"}};
+    const auto in_blocks = [](const Parameter& p) { return is_blocks(p.record->format()); };
+    if (std::any_of(parameters_.begin(), parameters_.end(), in_blocks)) {
+      if (dtype)
+        throw ConfigError("save-dtype", {{"expected", "no dtype for weights in blocks"},
+                                         {"got", std::string(name_of(*dtype))},
+                                         {"try", "loading the model without a weight format"}});
+      metadata.emplace_back(layout_key, layout_version);
+    }
+    SafetensorsWriter writer(path, metadata);
     const auto format = [&](const Parameter& p) {
-      return dtype ? *dtype : p.stored ? p.stored->dtype : p.record->format();
+      return in_blocks(p) ? DType::U8 : dtype ? *dtype : p.stored ? p.stored->dtype : p.record->format();
     };
-    for (const Parameter& p : parameters_) writer.declare(p.name, format(p), p.record->file_shape());
+    for (const Parameter& p : parameters_)
+      writer.declare(
+          p.name, format(p),
+          in_blocks(p) ? MatrixSizes(*p.record).blocks_shape(p.record->format()) : p.record->file_shape());
     for (const Parameter& p : parameters_) {
       const std::span<const std::byte> bytes(static_cast<const std::byte*>(p.record->data()),
-                                             static_cast<std::size_t>(p.count) * size_of(p.record->format()));
-      if (!dtype && p.stored)
+                                             p.record->bytes());
+      if (in_blocks(p))
+        writer.write(p.name, bytes);
+      else if (!dtype && p.stored)
         writer.write(p.name, p.stored->bytes);
       else
         detail::convert(bytes, p.record->format(), format(p),
@@ -175,7 +204,7 @@ class ParameterStore {
   std::size_t weight_bytes() const {
     std::size_t bytes = trained_floats_ * sizeof(float);
     for (const Parameter& p : parameters_)
-      if (!p.trained) bytes += static_cast<std::size_t>(p.count) * size_of(p.record->format());
+      if (!p.trained) bytes += p.record->bytes();
     return bytes;
   }
 
@@ -187,9 +216,40 @@ class ParameterStore {
   }
   // Memory of its own for a frozen parameter that cannot stay in the file.
   std::byte* own(Parameter& p, DType format) {
-    owned_.emplace_back(static_cast<std::size_t>(p.count) * size_of(format));
+    p.record->bind(nullptr, format);
+    owned_.emplace_back(p.record->bytes());
     p.record->bind(owned_.back().data(), format);
     return owned_.back().data();
+  }
+
+  // A file with blocks of another layout must not be taken for one of this.
+  static constexpr const char *layout_key = "vlm.weight_blocks", *layout_version = "1";
+  static void check_layout(const SafetensorsFile& file) {
+    for (const auto& [key, value] : file.metadata())
+      if (key == layout_key && value != layout_version)
+        throw FileError("weight-blocks",
+                        {{"file", file.path()},
+                         {"expected", std::string(layout_key) + " " + layout_version + " in its metadata"},
+                         {"got", value},
+                         {"try", "making the blocks again with this version of the library"}});
+  }
+
+  // Blocks of numbers, a band of outputs at a time.
+  void make_blocks(Parameter& p, const WeightSource& source, DType format) {
+    constexpr Index band = 16 * panel_outputs;
+    const detail::SourceRows rows(*p.record, source);
+    const MatrixSizes& sizes = rows.sizes();
+    std::byte* to = own(p, format);
+    std::vector<float> numbers(static_cast<std::size_t>(std::min(band, sizes.outputs) * sizes.inputs));
+    if (!queue_) queue_ = std::make_unique<Queue<Cpu>>();
+    for (Index group = 0; group < sizes.count;
+         ++group, to += matrix_bytes(format, sizes.outputs, sizes.inputs))
+      for (Index first = 0; first < sizes.outputs; first += band) {
+        const Index count = std::min(band, sizes.outputs - first);
+        rows.read(group, first, count, numbers.data());
+        vlm::make_blocks<float>(*queue_, {numbers.data(), Shape<2>{{count, sizes.inputs}}}, format,
+                                to + first / panel_outputs * panel_bytes(format, sizes.inputs));
+      }
   }
 
   // What is wrong with the source of a parameter, if anything.
@@ -209,6 +269,14 @@ class ParameterStore {
     if (separate) return check_experts(p, *source, report, check_piece);
     if (!source->names.empty()) return check_composed(shape, *source, check_piece);
     const StoredTensor* whole = source->pieces.front();
+    if (whole->dtype == DType::U8 && p.record->allows_blocks() && !p.trained) {
+      if (is_blocks(detail::blocks_in(*p.record, *whole))) return;
+      const MatrixSizes sizes(*p.record);
+      return report.add(report.misshapen, p.name + " expected U8 " +
+                                              shape_text(sizes.blocks_shape(DType::I8Blocks)) + " or " +
+                                              shape_text(sizes.blocks_shape(DType::I4Blocks)) + ", got U8 " +
+                                              shape_text(whole->shape));
+    }
     check_piece(whole, p.name, shape, whole->shape == shape || whole->shape == turned_shape(shape));
   }
   template <class CheckPiece>
@@ -270,10 +338,18 @@ class ParameterStore {
   void bind(Parameter& p, const WeightSource& source, bool is_turned, FrozenWeights frozen) {
     const StoredTensor& first = *source.pieces.front();
     const bool whole = source.kind == WeightSource::Kind::Whole;
+    if (const DType blocks = detail::blocks_in(*p.record, first); is_blocks(blocks))
+      return p.record->bind(first.bytes.data(), blocks);
     p.record->turn(is_turned);
+    if ((frozen == FrozenWeights::Int8 || frozen == FrozenWeights::Int4) && p.record->allows_blocks() &&
+        !p.trained) {
+      make_blocks(p, source, frozen == FrozenWeights::Int8 ? DType::I8Blocks : DType::I4Blocks);
+      for (const StoredTensor* piece : source.pieces) forget_pages(piece->bytes);
+      return;
+    }
     if (whole && !p.trained) p.stored = &first;
     const bool as_stored =
-        frozen == FrozenWeights::Stored && !read_in_f32(p) && source.kind != WeightSource::Kind::Still &&
+        frozen != FrozenWeights::F32 && !read_in_f32(p) && source.kind != WeightSource::Kind::Still &&
         std::all_of(source.pieces.begin(), source.pieces.end(),
                     [&](const StoredTensor* piece) { return piece->dtype == first.dtype; });
     if (whole && !p.trained && first.aligned() && (first.dtype == DType::F32 || as_stored))
@@ -315,7 +391,8 @@ class ParameterStore {
   std::size_t trained_floats_ = 0;
   Buffer<Cpu> values_, gradients_;
   std::vector<Buffer<Cpu>> owned_;
-  std::vector<WeightIndex> indexes_;  // what parameters are bound to
+  std::vector<WeightIndex> indexes_;   // what parameters are bound to
+  std::unique_ptr<Queue<Cpu>> queue_;  // makes blocks, while reading
 };
 
 }  // namespace vlm

@@ -93,7 +93,14 @@ class Model {
   // the flag says: such checkpoints exist. Throws ConfigError where config.json contradicts itself or the type
   // [config-type], FileError where a file is damaged or the tensors are not those of the model [weights].
   // Memory: what is not mapped from the files, and at most one tensor more.
+  // Weights in blocks are for answering: with a part that trains, asking for them throws ConfigError [weight-blocks].
   static Model load(const std::string& folder, FrozenWeights frozen = FrozenWeights::Stored) {
+    constexpr bool learns = trains_vision || trains<part::Decoder> || trains<part::Head>;
+    if (learns && (frozen == FrozenWeights::Int8 || frozen == FrozenWeights::Int4))
+      throw ConfigError("weight-blocks", {{"folder", folder},
+                                          {"expected", "a model type without trained parts"},
+                                          {"got", "one that trains"},
+                                          {"try", "Model<Spec, Device>, or FrozenWeights::Stored"}});
     ModelConfig config = ModelConfig::load(folder);
     WeightIndex weights{SafetensorsFolder(folder)};
     config.tied = config.tied || !weights.find("lm_head.weight");
@@ -315,6 +322,7 @@ class Model {
     parts_ = std::make_unique<Parts>(config);
     ParameterStore& store = parts_->store;
     parts_->walk_parameters([&](const std::string& name, auto& param) {
+      if (detail::in_merger(name)) param.allow_blocks(false);
       store.add(name, param, std::remove_reference_t<decltype(param)>::trained);
     });
   }

@@ -15,12 +15,12 @@ namespace vlm {
 // Calls f(model) with one of eight types: dense or sparse, with 0 to 3 DeepStack taps. f returns the same type for
 // each. `Trains` names the parts that train, none by default.
 template <class Device = Cpu, class Precision = F32, class Trains = Trainable<>, class F>
-auto with_model(const std::string& folder, F&& f) {
+auto with_model(const std::string& folder, F&& f, FrozenWeights frozen = FrozenWeights::Stored) {
   const ModelConfig config = ModelConfig::load(folder);
   const auto call = [&]<class FeedForward, int Taps>() {
     using Spec =
         Vlm<Encoder<SigLIP2>, Merger<MLP2, DeepStack<Taps>>, Decoder<Qwen3, FeedForward>, Rope<InterleavedM>>;
-    auto model = Model<Spec, Device, Precision, Trains>::load(folder);
+    auto model = Model<Spec, Device, Precision, Trains>::load(folder, frozen);
     return std::forward<F>(f)(model);
   };
   const auto call_with_taps = [&]<int Taps>() {

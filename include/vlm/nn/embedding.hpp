@@ -21,7 +21,9 @@ struct Embedding {
 
   Param<E, 2> weight;
 
-  Embedding(Index vocabulary, Index features) : weight(Shape<2>{{vocabulary, features}}) {}
+  Embedding(Index vocabulary, Index features) : weight(Shape<2>{{vocabulary, features}}) {
+    weight.allow_blocks(true);
+  }
 
   void forward(On<E> s, View<const std::int32_t, 1, D> ids, Out<E> y) const {
     s.run(EmbeddingForward<D, typename E::T>{.ids = ids, .table = weight.matrix(), .y = y});

@@ -24,7 +24,10 @@ struct Linear {
   Param<E, 2> weight;
   [[no_unique_address]] std::conditional_t<WithBias, Param<E, 1>, NoBias> bias;
 
-  Linear(Index inputs, Index outputs) : weight(Shape<2>{{outputs, inputs}}) { make_bias(outputs); }
+  Linear(Index inputs, Index outputs) : weight(Shape<2>{{outputs, inputs}}) {
+    weight.allow_blocks(true);
+    make_bias(outputs);
+  }
   // `stored`: the weight's shape in a file, whose trailing dimensions make up the inputs.
   Linear(Index inputs, Index outputs, std::vector<Index> stored)
       : weight(Shape<2>{{outputs, inputs}}, std::move(stored)) {

@@ -50,7 +50,11 @@ struct SparseMoe {
       : sizes(n),
         gate(n.features, n.experts),
         experts{Param<E, 3>(Shape<3>{{n.experts, n.features, 2 * n.intermediate}}),
-                Param<E, 3>(Shape<3>{{n.experts, n.intermediate, n.features}})} {}
+                Param<E, 3>(Shape<3>{{n.experts, n.intermediate, n.features}})} {
+    gate.weight.allow_blocks(false);  // a router keeps its numbers
+    experts.gate_up_proj.allow_blocks(true);
+    experts.down_proj.allow_blocks(true);
+  }
   Shape<2> out_shape(Index rows) const { return {{rows, sizes.features}}; }
 
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {

@@ -8,6 +8,7 @@
 #include <vlm/nn/env.hpp>
 #include <vlm/ops/grouped_matmul.hpp>
 #include <vlm/ops/matrix.hpp>
+#include <vlm/ops/weight_blocks.hpp>
 
 namespace vlm {
 
@@ -29,6 +30,11 @@ class ParamRecord {
   std::vector<Index> file_shape() const {
     return turned_ ? std::vector<Index>{stored_[0], stored_[2], stored_[1]} : stored_;
   }
+  // Whether a loader may keep the value in blocks (ops/weight_blocks.hpp): where products and look-ups alone read it.
+  bool allows_blocks() const { return allows_blocks_; }
+  void allow_blocks(bool allow) { allows_blocks_ = allow; }
+  // Of the value in memory.
+  std::size_t bytes() const;
   const void* data() const { return data_; }
   void bind(const void* data, DType format) {
     data_ = data;
@@ -44,8 +50,38 @@ class ParamRecord {
   Initial initial_ = Initial::Normal;
   const void* data_ = nullptr;
   DType format_ = DType::F32;
-  bool turned_ = false;
+  bool turned_ = false, allows_blocks_ = false;
 };
+
+// The matrices of a parameter whose stored shape is [outputs, inputs] or [count, inputs, outputs].
+struct MatrixSizes {
+  Index count = 1, outputs = 0, inputs = 0;
+  bool grouped = false;
+
+  explicit MatrixSizes(const ParamRecord& record) {
+    const std::vector<Index>& shape = record.stored_shape();
+    grouped = shape.size() == 3;
+    if (grouped) count = shape[0];
+    outputs = shape[grouped ? 2 : 0];
+    inputs = shape[1];
+  }
+  std::size_t bytes(DType format) const {
+    return static_cast<std::size_t>(count) * matrix_bytes(format, outputs, inputs);
+  }
+  // How a file holds them in blocks, as bytes.
+  std::vector<Index> blocks_shape(DType format) const {
+    std::vector<Index> shape = {panels_of(outputs), panel_bytes(format, inputs)};
+    if (grouped) shape.insert(shape.begin(), count);
+    return shape;
+  }
+};
+
+inline std::size_t ParamRecord::bytes() const {
+  if (is_blocks(format_)) return MatrixSizes(*this).bytes(format_);
+  std::size_t count = size_of(format_);
+  for (const Index size : stored_) count *= static_cast<std::size_t>(size);
+  return count;
+}
 
 template <class E, int Rank, bool = E::trained>
 class Param;

@@ -10,7 +10,7 @@ namespace vlm {
 template <class Device>
 struct Matrix {
   const void* data = nullptr;
-  DType format = DType::F32;  // F32 or BF16
+  DType format = DType::F32;  // F32, BF16, or blocks, which have no pitch (weight_blocks.hpp)
   Index outputs = 0, inputs = 0;
   Index pitch = 0;  // elements between stored rows
   bool input_major = false;

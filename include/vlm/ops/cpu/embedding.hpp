@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <vlm/ops/cpu/rows_parallel.hpp>
+#include <vlm/ops/cpu/weight_blocks.hpp>
 #include <vlm/ops/embedding.hpp>
 
 namespace vlm {
@@ -15,7 +16,11 @@ void compute(Queue<Cpu>& queue, const EmbeddingForward<Cpu, T>& op, Scratch) {
     for (Index i = first; i < first + rows; ++i) {
       const Index from = op.ids(i) * op.table.pitch;
       T* y = op.y.row(i);
-      if (op.table.format == DType::BF16) {
+      if (is_blocks(op.table.format)) {
+        for (Index j = 0; j < features; ++j)
+          y[j] = static_cast<T>(cpu::block_element(static_cast<const std::byte*>(op.table.data),
+                                                   op.table.format, features, op.ids(i), j));
+      } else if (op.table.format == DType::BF16) {
         const bf16* row = static_cast<const bf16*>(op.table.data) + from;
         for (Index j = 0; j < features; ++j) y[j] = static_cast<T>(static_cast<float>(row[j]));
       } else {

@@ -1,7 +1,8 @@
 // Products for experts on the CPU: the engine of product.hpp, with tasks over all groups at once.
 #pragma once
 
-#include <vlm/ops/cpu/product.hpp>
+#include <vlm/ops/cpu/block_product.hpp>
+#include <vlm/ops/cpu/matmul.hpp>
 #include <vlm/ops/grouped_matmul.hpp>
 
 namespace vlm::cpu {
@@ -9,8 +10,11 @@ namespace vlm::cpu {
 // The stored matrix of group `index`.
 inline Matrix<Cpu> group_matrix(const MatrixGroup<Cpu>& weights, Index index) {
   Matrix<Cpu> matrix = weights.first;
-  matrix.data = static_cast<const std::byte*>(matrix.data) +
-                static_cast<std::size_t>(index * weights.stride) * size_of(matrix.format);
+  matrix.data =
+      static_cast<const std::byte*>(matrix.data) +
+      static_cast<std::size_t>(index) *
+          (is_blocks(matrix.format) ? matrix_bytes(matrix.format, matrix.outputs, matrix.inputs)
+                                    : static_cast<std::size_t>(weights.stride) * size_of(matrix.format));
   return matrix;
 }
 
@@ -50,20 +54,41 @@ inline ProductOperands group_operands(View<const float, 2, Cpu> a, const MatrixG
   return p;
 }
 
+// The same with weights in blocks, whose rows become bytes before.
+template <class Operands>
+void multiply_group_blocks(Queue<Cpu>& queue, Index groups, View<const float, 2, Cpu> x, Index columns,
+                           Operands&& operands, View<const std::int32_t, 1, Cpu> offsets, Scratch scratch) {
+  constexpr Index band = 2 * panel_outputs;
+  const BlockRows a(scratch.data, x.rows(), x.extent[1]);
+  quantize_rows(queue, x, a);
+  const Index bands = (columns + band - 1) / band;
+  queue.parallel(bands * groups, [&](Index task, int) {
+    const ProductOperands p = operands(task / bands);
+    const Index column = task % bands * band;
+    if (p.rows > 0)
+      block_part(queue.level(), p, a, offsets(task / bands),
+                 {.row = 0, .rows = p.rows, .column = column, .columns = std::min(band, columns - column)});
+  });
+}
+
 }  // namespace vlm::cpu
 
 namespace vlm {
 
 template <class T>
-std::size_t scratch_bytes(const Queue<Cpu>& queue, const GroupedForward<Cpu, T>&) {
-  return cpu::product_scratch(queue);
+std::size_t scratch_bytes(const Queue<Cpu>& queue, const GroupedForward<Cpu, T>& op) {
+  return is_blocks(op.weights.first.format) ? cpu::BlockRows::bytes(op.x.rows(), op.x.extent[1])
+                                            : cpu::product_scratch(queue);
 }
 template <class T>
 void compute(Queue<Cpu>& queue, const GroupedForward<Cpu, T>& op, Scratch scratch) {
   const auto operands = [&](Index group) {
     return cpu::group_operands(op.x, op.weights, op.offsets, op.y, true, group);
   };
-  cpu::multiply_groups(queue, op.weights.count, op.y.extent[1], operands, scratch);
+  if (is_blocks(op.weights.first.format))
+    cpu::multiply_group_blocks(queue, op.weights.count, op.x, op.y.extent[1], operands, op.offsets, scratch);
+  else
+    cpu::multiply_groups(queue, op.weights.count, op.y.extent[1], operands, scratch);
 }
 
 template <class T>
@@ -72,6 +97,7 @@ std::size_t scratch_bytes(const Queue<Cpu>& queue, const GroupedBackwardInput<Cp
 }
 template <class T>
 void compute(Queue<Cpu>& queue, const GroupedBackwardInput<Cpu, T>& op, Scratch scratch) {
+  cpu::require_numbers(op.weights.first.format);
   const auto operands = [&](Index group) {
     return cpu::group_operands(op.dy, op.weights, op.offsets, op.dx, false, group);
   };

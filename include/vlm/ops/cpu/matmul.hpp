@@ -3,7 +3,8 @@
 
 #include <algorithm>
 
-#include <vlm/ops/cpu/product.hpp>
+#include <vlm/core/error.hpp>
+#include <vlm/ops/cpu/block_product.hpp>
 #include <vlm/ops/matmul.hpp>
 
 namespace vlm::cpu {
@@ -26,13 +27,22 @@ inline void add_column_sums(Queue<Cpu>& queue, View<const float, 2, Cpu> x, View
   });
 }
 
+// Gradients do not pass through weights in blocks. Throws ConfigError [weight-blocks].
+inline void require_numbers(DType format) {
+  if (is_blocks(format))
+    throw ConfigError("weight-blocks", {{"expected", "F32 or BF16 weights where gradients pass"},
+                                        {"got", std::string(name_of(format))},
+                                        {"try", "loading the model without a weight format"}});
+}
+
 }  // namespace vlm::cpu
 
 namespace vlm {
 
 template <class T>
-std::size_t scratch_bytes(const Queue<Cpu>& queue, const LinearForward<Cpu, T>&) {
-  return cpu::product_scratch(queue);
+std::size_t scratch_bytes(const Queue<Cpu>& queue, const LinearForward<Cpu, T>& op) {
+  return is_blocks(op.weight.format) ? cpu::block_scratch(op.x.rows(), op.weight.inputs)
+                                     : cpu::product_scratch(queue);
 }
 template <class T>
 void compute(Queue<Cpu>& queue, const LinearForward<Cpu, T>& op, Scratch scratch) {
@@ -43,7 +53,10 @@ void compute(Queue<Cpu>& queue, const LinearForward<Cpu, T>& op, Scratch scratch
   p.inner = op.weight.inputs;
   p.activation = op.activation;
   cpu::set_weight(p, op.weight, true);
-  cpu::multiply(queue, p, scratch);
+  if (is_blocks(op.weight.format))
+    cpu::multiply_blocks(queue, p, scratch);
+  else
+    cpu::multiply(queue, p, scratch);
 }
 
 template <class T>
@@ -52,6 +65,7 @@ std::size_t scratch_bytes(const Queue<Cpu>& queue, const LinearBackwardInput<Cpu
 }
 template <class T>
 void compute(Queue<Cpu>& queue, const LinearBackwardInput<Cpu, T>& op, Scratch scratch) {
+  cpu::require_numbers(op.weight.format);
   cpu::ProductOperands p{
       .a = op.dy.data, .a_row = op.dy.pitch, .a_k = 1, .c = op.dx.data, .c_pitch = op.dx.pitch};
   p.rows = op.dy.rows();

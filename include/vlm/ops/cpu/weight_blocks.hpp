@@ -1,0 +1,230 @@
+// Making weight blocks of numbers, and reading rows of them back.
+//   I8Blocks   of the scales next to max |w| / 127 the one with the least squared error
+//   I4Blocks   of some ranges within [min w, max w] and zero the one whose scale and minimum, fitted by least squares to
+//              the rounded values, leave the least squared error; then both become bytes of the row's largest
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include <vlm/ops/cpu/lanes.hpp>
+#include <vlm/ops/weight_blocks.hpp>
+
+namespace vlm::cpu {
+
+// Sixteen outputs' weights, [inputs rounded up to blocks, 16], to a panel of zeros. `fitted` has room for [2, blocks, 16].
+struct BlockWeightsKernel {
+  template <int W>
+  VLM_INLINE static void run(const float* weights, Index inputs, DType format, float* fitted,
+                             std::byte* panel) {
+    const Index blocks = blocks_of(inputs);
+    for (int lane = 0; lane < panel_outputs; lane += W) {
+      if (format == DType::I8Blocks) {
+        const I8Panel<std::byte> to(panel, inputs);
+        for (Index block = 0; block < blocks; ++block) bytes<W>(weights, block, lane, to);
+      } else {
+        nibbles<W>(weights, blocks, lane, fitted, fitted + blocks * panel_outputs,
+                   I4Panel<std::byte>(panel, inputs));
+      }
+    }
+  }
+
+ private:
+  template <int W>
+  VLM_INLINE static void read(Floats<W> (&x)[block_inputs], const float* weights, Index block, int lane) {
+    for (int k = 0; k < block_inputs; ++k)
+      load<W>(x[k], weights + (block * block_inputs + k) * panel_outputs + lane);
+  }
+  // To the nearest integer of 0..most, ties to even.
+  template <int W>
+  VLM_INLINE static void round_within(Floats<W>& x, float most) {
+    Floats<W> magic;
+    fill<W>(magic, 12582912.0f);
+    x = x < 0.0f ? Floats<W>{} : x;
+    x = x > most ? most - Floats<W>{} : x;
+    x = x + magic - magic;
+  }
+  // to = 1 / x, or 0 where x is not above 0.
+  template <int W>
+  VLM_INLINE static void invert(Floats<W>& to, const Floats<W>& x) {
+    to = x > 0.0f ? 1.0f / (x > 0.0f ? x : 1.0f - Floats<W>{}) : Floats<W>{};
+  }
+  template <int W>
+  VLM_INLINE static void put(std::byte* to, const Floats<W>& numbers, Index stride) {
+    for (int i = 0; i < W; ++i) to[i * stride] = static_cast<std::byte>(static_cast<int>(numbers[i]));
+  }
+
+  template <int W>
+  VLM_INLINE static void bytes(const float* weights, Index block, int lane, const I8Panel<std::byte>& to) {
+    Floats<W> x[block_inputs], most = {}, best = {}, least = {};
+    read<W>(x, weights, block, lane);
+    for (const Floats<W>& value : x) {
+      const Floats<W> size = value < 0.0f ? -value : value;
+      most = most < size ? size : most;
+    }
+    // Neighbours in bf16.
+    const Integers<W> nearest = ((Integers<W>)(most * (1.0f / 127.0f)) + 0x8000) & ~0xffff;
+    for (int candidate = 0; candidate < 4; ++candidate) {
+      Integers<W> bits = nearest + (candidate - 2) * 0x10000;
+      bits = bits < 0x10000 ? Integers<W>{} : bits;
+      const Floats<W> scale = (Floats<W>)bits;
+      Floats<W> factor, error = {};
+      invert<W>(factor, scale);
+      for (const Floats<W>& value : x) {
+        Floats<W> q = value * factor + 128.0f;
+        round_within<W>(q, 255.0f);
+        const Floats<W> rest = value - scale * (q - 128.0f);
+        error += rest * rest;
+      }
+      const auto better = candidate == 0 ? error == error : error < least;
+      best = better ? scale : best;
+      least = better ? error : least;
+    }
+    Floats<W> factor;
+    invert<W>(factor, best);
+    for (int k = 0; k < block_inputs; ++k) {
+      Floats<W> q = x[k] * factor + 128.0f;
+      round_within<W>(q, 255.0f);
+      put<W>(to.values + block * 512 + k / 4 * 64 + lane * 4 + k % 4, q, 4);
+    }
+    for (int i = 0; i < W; ++i) {
+      const bf16 scale(best[i]);
+      std::memcpy(to.scales + 2 * (block * panel_outputs + lane + i), &scale, sizeof scale);
+    }
+  }
+
+  template <int W>
+  VLM_INLINE static void nibbles(const float* weights, Index blocks, int lane, float* scales, float* minima,
+                                 const I4Panel<std::byte>& to) {
+    Floats<W> x[block_inputs], largest_scale = {}, largest_minimum = {};
+    for (Index block = 0; block < blocks; ++block) {
+      Floats<W> scale, minimum;
+      read<W>(x, weights, block, lane);
+      fit<W>(x, scale, minimum);
+      store<W>(scales + block * panel_outputs + lane, scale);
+      store<W>(minima + block * panel_outputs + lane, minimum);
+      largest_scale = largest_scale < scale ? scale : largest_scale;
+      largest_minimum = largest_minimum < minimum ? minimum : largest_minimum;
+    }
+    const Floats<W> row_scale = largest_scale * (1.0f / 255.0f),
+                    row_minimum = largest_minimum * (1.0f / 255.0f);
+    Floats<W> over_scale, over_minimum;
+    invert<W>(over_scale, row_scale);
+    invert<W>(over_minimum, row_minimum);
+    std::memcpy(to.row_scales + 4 * lane, &row_scale, sizeof row_scale);
+    std::memcpy(to.row_minima + 4 * lane, &row_minimum, sizeof row_minimum);
+    for (Index block = 0; block < blocks; ++block) {
+      Floats<W> scale, minimum;
+      load<W>(scale, scales + block * panel_outputs + lane);
+      load<W>(minimum, minima + block * panel_outputs + lane);
+      scale *= over_scale;
+      minimum *= over_minimum;
+      round_within<W>(scale, 255.0f);
+      round_within<W>(minimum, 255.0f);
+      put<W>(to.scales + block * panel_outputs + lane, scale, 1);
+      put<W>(to.minima + block * panel_outputs + lane, minimum, 1);
+      const Floats<W> shift = minimum * row_minimum;
+      Floats<W> factor;
+      invert<W>(factor, scale * row_scale);
+      read<W>(x, weights, block, lane);
+      for (int k = 0; k < 4; ++k)  // of a group; its pairs are eight inputs
+        for (int pair = 0; pair < 4; ++pair) {
+          Floats<W> low = (x[8 * pair + k] + shift) * factor, high = (x[8 * pair + 4 + k] + shift) * factor;
+          round_within<W>(low, 15.0f);
+          round_within<W>(high, 15.0f);
+          put<W>(to.values + block * 256 + pair * 64 + lane * 4 + k, low + 16.0f * high, 4);
+        }
+    }
+  }
+  // x = scale q - minimum, minimum >= 0.
+  template <int W>
+  VLM_INLINE static void fit(const Floats<W> (&x)[block_inputs], Floats<W>& best_scale,
+                             Floats<W>& best_minimum) {
+    constexpr float count = block_inputs;
+    Floats<W> low = {}, high = {}, sum = {}, least;
+    for (const Floats<W>& value : x) {
+      low = value < low ? value : low;
+      high = high < value ? value : high;
+      sum += value;
+    }
+    best_scale = (high - low) * (1.0f / 15.0f);
+    best_minimum = -low;
+    fill<W>(least, 3e38f);
+    Floats<W> reach;
+    invert<W>(reach, high - low);
+    for (int candidate = 0; candidate < 16; ++candidate) {
+      const Floats<W> factor = reach * (13.6f + 0.2f * static_cast<float>(candidate)), shift = low * factor;
+      Floats<W> q[block_inputs], of_q = {}, of_squares = {}, of_products = {};
+      for (int k = 0; k < block_inputs; ++k) {
+        q[k] = x[k] * factor - shift;
+        round_within<W>(q[k], 15.0f);
+        of_q += q[k];
+        of_squares += q[k] * q[k];
+        of_products += q[k] * x[k];
+      }
+      Floats<W> over, through;
+      invert<W>(over, count * of_squares - of_q * of_q);
+      invert<W>(through, of_squares);
+      Floats<W> scale = (count * of_products - of_q * sum) * over,
+                minimum = (of_q * of_products - of_squares * sum) * over;
+      // Without a minimum below zero the line goes through the origin.
+      scale = minimum > 0.0f ? scale : of_products * through;
+      minimum = minimum > 0.0f ? minimum : Floats<W>{};
+      Floats<W> error = {};
+      for (int k = 0; k < block_inputs; ++k) {
+        const Floats<W> rest = x[k] - (scale * q[k] - minimum);
+        error += rest * rest;
+      }
+      const auto better = (error < least) & (scale > 0.0f);
+      best_scale = better ? scale : best_scale;
+      best_minimum = better ? minimum : best_minimum;
+      least = better ? error : least;
+    }
+  }
+};
+
+// Element (output, input) of a matrix in blocks.
+inline float block_element(const std::byte* data, DType format, Index inputs, Index output, Index input) {
+  const std::byte* panel = data + output / panel_outputs * panel_bytes(format, inputs);
+  const Index lane = output % panel_outputs, block = input / block_inputs, k = input % block_inputs;
+  const auto number = [](const std::byte* from, auto value) {
+    std::memcpy(&value, from, sizeof value);
+    return static_cast<float>(value);
+  };
+  if (format == DType::I8Blocks) {
+    const I8Panel<const std::byte> from(panel, inputs);
+    const float q = number(from.values + block * 512 + k / 4 * 64 + lane * 4 + k % 4, std::uint8_t{});
+    return number(from.scales + 2 * (block * panel_outputs + lane), bf16{}) * (q - 128.0f);
+  }
+  const I4Panel<const std::byte> from(panel, inputs);
+  const auto pair = static_cast<int>(from.values[block * 256 + k / 8 * 64 + lane * 4 + k % 4]);
+  const Index at = block * panel_outputs + lane;
+  const float scale = number(from.row_scales + 4 * lane, 0.0f) * number(from.scales + at, std::uint8_t{}),
+              minimum = number(from.row_minima + 4 * lane, 0.0f) * number(from.minima + at, std::uint8_t{});
+  return scale * static_cast<float>(k % 8 < 4 ? pair & 15 : pair >> 4) - minimum;
+}
+
+}  // namespace vlm::cpu
+
+namespace vlm {
+
+template <class T>
+void make_blocks(Queue<Cpu>& queue, View<const T, 2, Cpu> weight, DType format, std::byte* panels) {
+  const Index outputs = weight.rows(), inputs = weight.extent[1], blocks = blocks_of(inputs);
+  const Index size = blocks * block_inputs * panel_outputs, each = size + 2 * blocks * panel_outputs;
+  std::vector<float> memory(static_cast<std::size_t>(queue.threads() * each));
+  queue.parallel(panels_of(outputs), [&](Index panel, int worker) {
+    float* turned = memory.data() + worker * each;
+    std::fill_n(turned, size, 0.0f);
+    const Index first = panel * panel_outputs;
+    for (Index lane = 0; lane < std::min(panel_outputs, outputs - first); ++lane) {
+      const T* row = weight.row(first + lane);
+      for (Index i = 0; i < inputs; ++i) turned[i * panel_outputs + lane] = static_cast<float>(row[i]);
+    }
+    cpu::dispatch<cpu::BlockWeightsKernel>(queue.level(), static_cast<const float*>(turned), inputs, format,
+                                           turned + size, panels + panel * panel_bytes(format, inputs));
+  });
+}
+
+}  // namespace vlm

@@ -1,0 +1,297 @@
+#include <vlm/ops/weight_blocks.hpp>
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include <vlm/core/buffer.hpp>
+#include <vlm/core/random.hpp>
+#include <vlm/core/runtime.hpp>
+#include <vlm/ops/embedding.hpp>
+#include <vlm/ops/grouped_matmul.hpp>
+#include <vlm/ops/matmul.hpp>
+#if !defined(VLM_COMPILED)
+#include <vlm/cpu.hpp>
+#endif
+
+#include "message_of.hpp"
+
+using namespace vlm;
+
+namespace {
+
+const DType formats[] = {DType::I8Blocks, DType::I4Blocks};
+
+std::vector<IsaLevel> levels() {
+  std::vector<IsaLevel> result;
+  for (int level = 0; level <= static_cast<int>(best_isa_level()); ++level)
+    result.push_back(static_cast<IsaLevel>(level));
+  return result;
+}
+
+std::vector<float> normal(Index count, float size, std::uint64_t seed) {
+  const Random random(seed, "tests");
+  std::vector<float> values;
+  for (Index i = 0; i < count; ++i)
+    values.push_back(size * static_cast<float>(random.normal(static_cast<std::uint64_t>(i))));
+  return values;
+}
+
+View<const float, 2, Cpu> view(const std::vector<float>& values, Index rows, Index columns) {
+  return {values.data(), Shape<2>{{rows, columns}}};
+}
+View<float, 2, Cpu> view(std::vector<float>& values, Index rows, Index columns) {
+  return {values.data(), Shape<2>{{rows, columns}}};
+}
+
+// A weight of blocks, and its numbers as an embedding reads them.
+struct Weight {
+  Weight(DType type, Index rows, Index columns, const std::vector<float>& values,
+         IsaLevel level = best_isa_level())
+      : format(type), outputs(rows), inputs(columns), panels(matrix_bytes(type, rows, columns)) {
+    Queue<Cpu> queue(2, level);
+    make_blocks<float>(queue, view(values, rows, columns), type, panels.data());
+  }
+  Matrix<Cpu> matrix() const { return Matrix<Cpu>(panels.data(), format, outputs, inputs); }
+  std::vector<float> numbers() const {
+    std::vector<std::int32_t> ids;
+    for (Index i = 0; i < outputs; ++i) ids.push_back(static_cast<std::int32_t>(i));
+    std::vector<float> y(static_cast<std::size_t>(outputs * inputs));
+    Runtime<Cpu> runtime(1);
+    runtime.run(EmbeddingForward<Cpu, float>{
+        .ids = {ids.data(), Shape<1>{{outputs}}}, .table = matrix(), .y = view(y, outputs, inputs)});
+    return y;
+  }
+  DType format;
+  Index outputs, inputs;
+  Buffer<Cpu> panels;
+};
+
+struct Run {
+  IsaLevel level = best_isa_level();
+  int threads = 1;
+};
+std::vector<float> product(const Run& run, const std::vector<float>& x, Index rows, const Weight& weight,
+                           const std::vector<float>& bias = {}, Activation activation = Activation::None) {
+  std::vector<float> y(static_cast<std::size_t>(rows * weight.outputs), 12345);
+  LinearForward<Cpu, float> op{.x = view(x, rows, weight.inputs),
+                               .weight = weight.matrix(),
+                               .y = view(y, rows, weight.outputs),
+                               .activation = activation};
+  if (!bias.empty()) op.bias = {bias.data(), Shape<1>{{weight.outputs}}};
+  Runtime<Cpu> runtime(run.threads, run.level);
+  runtime.plan([&] { runtime.run(op); });
+  runtime.run(op);
+  return y;
+}
+
+// The rows as the product takes them: blocks of 32 in steps of the largest over 127.
+std::vector<double> in_steps(const std::vector<float>& x, Index inputs) {
+  std::vector<double> result(x.begin(), x.end());
+  for (Index row = 0; row < static_cast<Index>(x.size()) / inputs; ++row)
+    for (Index first = 0; first < inputs; first += 32) {
+      const Index last = std::min(inputs, first + 32);
+      float most = 0;
+      for (Index i = first; i < last; ++i)
+        most = std::max(most, std::abs(x[static_cast<std::size_t>(row * inputs + i)]));
+      for (Index i = first; i < last && most > 0; ++i) {
+        const auto at = static_cast<std::size_t>(row * inputs + i);
+        result[at] = static_cast<double>(most) / 127 * std::nearbyint(x[at] * (127 / most));
+      }
+    }
+  return result;
+}
+
+// || a - x w' || / || x w' ||
+double error(const std::vector<float>& a, const std::vector<double>& x, const std::vector<float>& weight,
+             Index rows, Index outputs, Index inputs) {
+  double difference = 0, size = 0;
+  for (Index row = 0; row < rows; ++row)
+    for (Index o = 0; o < outputs; ++o) {
+      double sum = 0;
+      for (Index i = 0; i < inputs; ++i)
+        sum +=
+            x[static_cast<std::size_t>(row * inputs + i)] * weight[static_cast<std::size_t>(o * inputs + i)];
+      difference += std::pow(a[static_cast<std::size_t>(row * outputs + o)] - sum, 2);
+      size += sum * sum;
+    }
+  return size > 0 ? std::sqrt(difference / size) : difference;
+}
+
+double error(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference += std::pow(a[i] - b[i], 2);
+    size += std::pow(b[i], 2);
+  }
+  return std::sqrt(difference / size);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(ops_weight_blocks)
+
+BOOST_AUTO_TEST_CASE(bytes_of_a_matrix) {
+  BOOST_TEST(matrix_bytes(DType::F32, 3, 5) == 60);
+  BOOST_TEST(matrix_bytes(DType::BF16, 3, 5) == 30);
+  BOOST_TEST(matrix_bytes(DType::I8Blocks, 2048, 2048) == 2048 * 2048 / 32 * 34);
+  BOOST_TEST(matrix_bytes(DType::I4Blocks, 2048, 2048) == 2048 * (2048 / 32 * 18 + 8));
+  BOOST_TEST(matrix_bytes(DType::I8Blocks, 1, 1) == 576);
+  BOOST_TEST(matrix_bytes(DType::I4Blocks, 17, 33) == 2 * 704);
+}
+
+// Whole steps of a scale that bf16 holds come back exactly; so do steps of 15 above a minimum.
+BOOST_AUTO_TEST_CASE(numbers_that_fit_come_back) {
+  std::vector<float> values;
+  for (int i = 0; i < 32 * 20; ++i)
+    values.push_back(static_cast<float>(i % 32 == 0 ? 127 : i * 37 % 255 - 127) / 64);
+  BOOST_TEST(Weight(DType::I8Blocks, 20, 32, values).numbers() == values, boost::test_tools::per_element());
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(i % 32 < 2 ? 15 * (i % 2) : i * 7 % 16) / 8 - 1;
+  const std::vector<float> back = Weight(DType::I4Blocks, 20, 32, values).numbers();
+  for (std::size_t i = 0; i < values.size(); ++i) BOOST_TEST(std::abs(back[i] - values[i]) < 1e-6f);
+}
+
+// Of normal numbers; every level agrees but for the last bits.
+BOOST_AUTO_TEST_CASE(numbers_stay_close) {
+  const Index outputs = 37, inputs = 300;
+  const std::vector<float> values = normal(outputs * inputs, 0.02f, 1);
+  for (const IsaLevel level : levels()) {
+    BOOST_TEST(error(Weight(DType::I8Blocks, outputs, inputs, values, level).numbers(), values) < 0.0055);
+    BOOST_TEST(error(Weight(DType::I4Blocks, outputs, inputs, values, level).numbers(), values) < 0.072);
+  }
+  const std::vector<float> zeros(static_cast<std::size_t>(outputs * inputs));
+  for (const DType format : formats) BOOST_TEST((Weight(format, outputs, inputs, zeros).numbers() == zeros));
+}
+
+// Against fp64 of the numbers that the blocks stand for: exact but for f32 with the rows in their steps, and close
+// with the rows as they are.
+BOOST_AUTO_TEST_CASE(products_agree) {
+  struct Sizes {
+    Index rows, inputs, outputs;
+  };
+  for (const DType format : formats)
+    for (const Sizes& s : {Sizes{0, 64, 32},
+                           {1, 1, 1},
+                           {1, 64, 96},
+                           {2, 515, 37},
+                           {3, 33, 16},
+                           {7, 96, 49},
+                           {13, 700, 130},
+                           {50, 1030, 33},
+                           {800, 40, 20}}) {
+      const std::vector<float> x = normal(s.rows * s.inputs, 1, 2);
+      const Weight weight(format, s.outputs, s.inputs, normal(s.outputs * s.inputs, 0.1f, 3));
+      for (const IsaLevel level : levels()) {
+        const std::vector<float> y = product({level, 2}, x, s.rows, weight), numbers = weight.numbers();
+        BOOST_TEST(error(y, in_steps(x, s.inputs), numbers, s.rows, s.outputs, s.inputs) < 1e-5);
+        if (s.inputs > 30)
+          BOOST_TEST(error(y, {x.begin(), x.end()}, numbers, s.rows, s.outputs, s.inputs) < 0.012);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(bias_and_activation_follow) {
+  const Index rows = 9, inputs = 70, outputs = 45;
+  const std::vector<float> x = normal(rows * inputs, 1, 4), bias = normal(outputs, 1, 5);
+  for (const DType format : formats) {
+    const Weight weight(format, outputs, inputs, normal(outputs * inputs, 0.1f, 6));
+    for (const IsaLevel level : levels()) {
+      const std::vector<float> plain = product({level}, x, rows, weight),
+                               y = product({level}, x, rows, weight, bias, Activation::GeluErf);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const double sum = plain[i] + bias[i % static_cast<std::size_t>(outputs)];
+        BOOST_TEST(std::abs(y[i] - sum * 0.5 * (1 + std::erf(sum / std::sqrt(2.0)))) < 1e-5);
+      }
+    }
+  }
+}
+
+// A row's bits depend on that row alone.
+BOOST_AUTO_TEST_CASE(rows_do_not_depend_on_others) {
+  const Index rows = 50, inputs = 1030, outputs = 75;
+  const std::vector<float> x = normal(rows * inputs, 1, 7);
+  for (const DType format : formats) {
+    const Weight weight(format, outputs, inputs, normal(outputs * inputs, 0.1f, 8));
+    for (const IsaLevel level : levels()) {
+      const std::vector<float> together = product({level, 2}, x, rows, weight);
+      for (Index first = 0, count = 1; first < rows;
+           first += count, count = std::min(count + 3, rows - first)) {
+        const std::vector<float> some(x.begin() + first * inputs, x.begin() + (first + count) * inputs);
+        const std::vector<float> y = product({level, 1}, some, count, weight);
+        BOOST_TEST(std::equal(y.begin(), y.end(), together.begin() + first * outputs));
+      }
+    }
+  }
+}
+
+// What is not finite shows in its own row and in no other.
+BOOST_AUTO_TEST_CASE(numbers_that_are_not_finite) {
+  const Index rows = 7, inputs = 64, outputs = 20;
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()})
+    for (const DType format : formats) {
+      std::vector<float> x = normal(rows * inputs, 1, 9);
+      const Weight weight(format, outputs, inputs, normal(outputs * inputs, 0.1f, 10));
+      for (const IsaLevel level : levels()) {
+        x[2 * 64 + 5] = 0;
+        const std::vector<float> before = product({level}, x, rows, weight);
+        x[2 * 64 + 5] = bad;
+        const std::vector<float> y = product({level}, x, rows, weight);
+        for (std::size_t i = 0; i < y.size(); ++i)
+          BOOST_TEST((i / 20 == 2 ? !std::isfinite(y[i]) : y[i] == before[i]));
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(groups_go_through_their_own_blocks) {
+  const Index groups = 3, inputs = 96, outputs = 40, rows = 11;
+  const std::vector<std::int32_t> offsets = {0, 4, 4, 11};
+  const std::vector<float> x = normal(rows * inputs, 1, 11);
+  for (const DType format : formats) {
+    const std::size_t each = matrix_bytes(format, outputs, inputs);
+    Buffer<Cpu> all(groups * each);
+    std::vector<Weight> weights;
+    for (Index g = 0; g < groups; ++g) {
+      weights.emplace_back(format, outputs, inputs,
+                           normal(outputs * inputs, 0.1f, 12 + static_cast<std::uint64_t>(g)));
+      std::memcpy(all.data() + static_cast<std::size_t>(g) * each, weights.back().panels.data(), each);
+    }
+    for (const IsaLevel level : levels()) {
+      std::vector<float> y(static_cast<std::size_t>(rows * outputs));
+      Runtime<Cpu> runtime(2, level);
+      const GroupedForward<Cpu, float> op{
+          .x = view(x, rows, inputs),
+          .weights = {Matrix<Cpu>(all.data(), format, outputs, inputs), outputs * inputs, groups},
+          .offsets = {offsets.data(), Shape<1>{{groups + 1}}},
+          .y = view(y, rows, outputs)};
+      runtime.plan([&] { runtime.run(op); });
+      runtime.run(op);
+      for (std::size_t g = 0; g < 3; ++g) {
+        const Index first = offsets[g], count = offsets[g + 1] - first;
+        const std::vector<float> some(x.begin() + first * inputs, x.begin() + (first + count) * inputs);
+        const std::vector<float> expected = product({level}, some, count, weights[g]);
+        BOOST_TEST(std::equal(expected.begin(), expected.end(), y.begin() + first * outputs));
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(gradients_do_not_pass) {
+  const Weight weight(DType::I8Blocks, 16, 32, std::vector<float>(512, 1));
+  const std::vector<float> dy(16);
+  std::vector<float> dx(32);
+  Runtime<Cpu> runtime(1);
+  const LinearBackwardInput<Cpu, float> op{
+      .dy = view(dy, 1, 16), .weight = weight.matrix(), .dx = view(dx, 1, 32)};
+  runtime.plan([&] { runtime.run(op); });
+  BOOST_TEST(message_of([&] { runtime.run(op); }) ==
+             "vlm::ConfigError [weight-blocks]\n"
+             "  expected  F32 or BF16 weights where gradients pass\n"
+             "  got       I8_BLOCKS\n"
+             "  try       loading the model without a weight format");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
