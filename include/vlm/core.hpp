@@ -3,6 +3,7 @@
 
 #include <vlm/core/arena.hpp>
 #include <vlm/core/buffer.hpp>
+#include <vlm/core/cell_pages.hpp>
 #include <vlm/core/config.hpp>
 #include <vlm/core/device.hpp>
 #include <vlm/core/dtype.hpp>

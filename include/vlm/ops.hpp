@@ -18,3 +18,4 @@
 #include <vlm/ops/route.hpp>
 #include <vlm/ops/rows.hpp>
 #include <vlm/ops/sample.hpp>
+#include <vlm/ops/store_cells.hpp>
