@@ -14,6 +14,7 @@
 #include <vlm/core/random.hpp>
 #include <vlm/core/runtime.hpp>
 #include <vlm/core/shape.hpp>
+#include <vlm/core/siphash.hpp>
 #include <vlm/core/thread_pool.hpp>
 #include <vlm/core/unzeroed.hpp>
 #include <vlm/core/view.hpp>
