@@ -58,7 +58,7 @@ class Chat {
     require(turns_.empty(), "a system message only as the first", std::to_string(turns_.size()) + " before it");
     return add("system", text);
   }
-  // A message of texts, vlm::image(...) and vlm::video(...), in any order; files are read here. Errors leave the chat as
+  // A message of texts, vlm::image(...) and vlm::video(...), and vectors of these, in any order; files are read here. Errors leave the chat as
   // it was.
   template <class... Parts>
   Chat& user(Parts&&... parts) {

@@ -105,6 +105,10 @@ class ChatFiles {
     turn.videos.push_back(Picture::of(patched.grid, std::move(patched.rows)));
     turn.message.content.push_back(ContentItem::video(input.path));
   }
+  template <class Input>
+  void append(ChatTurn& turn, const std::vector<Input>& inputs) const {
+    for (const Input& input : inputs) append(turn, input);
+  }
 
   // The conversation, and the opening of the answer.
   Prompt prompt(std::span<const ChatTurn> turns) const {

@@ -269,11 +269,14 @@ class Session {
   }
 
   std::shared_ptr<const EncodedPicture> encoded_picture(const Picture& picture) {
-    if (auto known = cache_->find_picture(picture.key)) return known;
     const Index merge = net_->config().vision.merge_size, features = net_->features();
     auto encoded = std::make_shared<EncodedPicture>();
     encoded->tokens = picture.grid.visual_tokens(merge);
     encoded->rows.resize(static_cast<std::size_t>(streams * encoded->tokens * features));
+    // A cache can come from a file: what it says of a picture must fit.
+    if (auto known = cache_->find_picture(picture.key);
+        known && known->tokens == encoded->tokens && known->rows.size() == encoded->rows.size())
+      return known;
     const Index step = frames_at_once(picture.grid), patch = net_->config().vision.patch_features();
     const std::span<const float> rows(*picture.rows);
     for (Index frame = 0; frame < picture.grid.frames; frame += step) {
