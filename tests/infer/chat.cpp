@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(a_second_turn_equals_one_long_prefill) {
     chat.answer(settings);
     const Index first = chat.session().length();
     chat.user("And that?", video(Video::from_frames(std::vector{tiny_image(1), tiny_image(2), tiny_image(3)},
-                                                    FrameClock(2.0))));
+                                                    FrameClock::rate(2.0))));
     const Prompt prompt = chat.files().prompt(chat.turns());
     settings.max_tokens = 1;
     settings.thinking_tokens = 1000;

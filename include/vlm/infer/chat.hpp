@@ -89,9 +89,10 @@ class Chat {
         return *this;
       }
       void operator++(int) { reply_->advance(); }
-      friend bool operator==(const Iterator& at, std::default_sentinel_t) { return !at.reply_->has_piece_; }
+      friend bool operator==(const Iterator& at, std::default_sentinel_t) { return !at.has_piece(); }
 
      private:
+      bool has_piece() const { return reply_->has_piece_; }
       Reply* reply_;
     };
 

@@ -197,12 +197,16 @@ VLM_INLINE void pack_row(const float* from, Index columns, float factor, float* 
     }
 }
 
+template <int W>
+struct HalfTypes {
+  typedef std::uint16_t Halves __attribute__((vector_size(W * sizeof(std::uint16_t))));
+};
+
 // to = from; columns are a multiple of 8.
 template <int W>
 VLM_INLINE void widen_row(const bf16* from, Index columns, float* to) {
-  using Halves = std::uint16_t __attribute__((vector_size(2 * W)));
   for (; columns >= W; columns -= W, from += W, to += W) {
-    Halves halves;
+    typename HalfTypes<W>::Halves halves;
     std::memcpy(&halves, from, sizeof halves);
     const Unsigned<W> bits = __builtin_convertvector(halves, Unsigned<W>) << 16;
     std::memcpy(to, &bits, sizeof bits);
