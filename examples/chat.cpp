@@ -64,9 +64,9 @@ template <class Net>
 void print_cost(vlm::Chat<Net>& chat, const vlm::ReplySettings& settings) {
   const vlm::ReplyCost cost = chat.cost(settings);
   std::cerr << "prompt " << cost.prompt_tokens << " tokens, " << cost.visual_tokens << " of them visual, "
-            << cost.reused_tokens << " at hand; cells " << cost.cells << ", " << vlm::bytes_text(cost.cell_bytes)
-            << "; activations " << vlm::bytes_text(cost.activations) << "; weights "
-            << vlm::bytes_text(cost.weights) << '\n';
+            << cost.reused_tokens << " at hand; cells " << cost.cells << ", "
+            << vlm::bytes_text(cost.cell_bytes) << "; activations " << vlm::bytes_text(cost.activations)
+            << "; weights " << vlm::bytes_text(cost.weights) << '\n';
 }
 
 template <class Net>
@@ -75,8 +75,7 @@ void talk(vlm::Chat<Net>& chat, Options options) {
   std::signal(SIGINT, [](int) { interrupted = true; });
   for (std::string line; std::cerr << "> " << std::flush, std::getline(std::cin, line);) {
     const std::size_t space = std::min(line.find(' '), line.size());
-    const std::string command = line.substr(0, space),
-                      rest = line.substr(std::min(space + 1, line.size()));
+    const std::string command = line.substr(0, space), rest = line.substr(std::min(space + 1, line.size()));
     try {
       if (command == "/quit") return;
       if (command == "/image") {
@@ -95,7 +94,8 @@ void talk(vlm::Chat<Net>& chat, Options options) {
         options.videos.clear();
         print_cost(chat, settings);
         print_reply(chat, settings);
-        std::cerr << "(" << vlm::name_of(chat.last().stop) << ", " << chat.last().tokens.size() << " tokens)\n";
+        std::cerr << "(" << vlm::name_of(chat.last().stop) << ", " << chat.last().tokens.size()
+                  << " tokens)\n";
       }
     } catch (const vlm::Error& error) {
       std::cerr << error.what() << '\n';

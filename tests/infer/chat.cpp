@@ -227,7 +227,8 @@ BOOST_AUTO_TEST_CASE(log_probabilities_are_those_of_the_logits) {
   for (const float value : logits) sum += std::exp(static_cast<double>(value));
   BOOST_REQUIRE(answer.tokens.size() == 1);
   const auto token = static_cast<std::size_t>(answer.tokens[0]);
-  BOOST_TEST(std::abs(answer.log_probabilities[0] - (static_cast<double>(logits[token]) - std::log(sum))) < 1e-4);
+  BOOST_TEST(std::abs(answer.log_probabilities[0] - (static_cast<double>(logits[token]) - std::log(sum))) <
+             1e-4);
 }
 
 BOOST_AUTO_TEST_CASE(costs_are_known_before) {
@@ -280,7 +281,8 @@ BOOST_AUTO_TEST_CASE(one_model_serves_many_chats) {
   for (std::string& answer : answers)
     threads.emplace_back([&] {
       Chat chat(net, files, {.threads = 1, .cache = cache});
-      for (const char* question : {"What is it?", "What is that? A cat? A dog? A cat? A dog? A cat? A dog?"}) {
+      for (const char* question :
+           {"What is it?", "What is that? A cat? A dog? A cat? A dog? A cat? A dog?"}) {
         chat.user(image(tiny_image(5)), question);
         ReplySettings settings = plain(60);
         settings.temperature = 1.0f;

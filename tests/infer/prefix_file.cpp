@@ -76,11 +76,13 @@ BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_refused) {
   const Session<TinyNet> foreign(stranger, {.threads = 1, .cache = other});
   BOOST_TEST(message_of([&] { load_prefix_cache(*other, path); }) ==
              "vlm::FileError [prefix-file]\n"
-             "  file      " + path + "\n"
-             "  at        identity\n"
-             "  expected  the model and the format of cells of the cache\n"
-             "  got       another\n"
-             "  try       remove this file, which is damaged or of another model");
+             "  file      " +
+                 path +
+                 "\n"
+                 "  at        identity\n"
+                 "  expected  the model and the format of cells of the cache\n"
+                 "  got       another\n"
+                 "  try       remove this file, which is damaged or of another model");
 
   // Any bit that is turned, and any end that is missing. What stands between is padding of the header.
   const std::string whole = read_file(path);

@@ -161,8 +161,9 @@ BOOST_AUTO_TEST_CASE(different_pictures_share_nothing) {
     Sample sample = test.sample();
     for (int i = 0; i < 100; ++i) sample.tokens.push_back(i % 60);
     sample.supervised.clear();
-    const auto picture = static_cast<Index>(
-        std::find(sample.tokens.begin(), sample.tokens.end(), test.config.image_token) - sample.tokens.begin());
+    const auto picture =
+        static_cast<Index>(std::find(sample.tokens.begin(), sample.tokens.end(), test.config.image_token) -
+                           sample.tokens.begin());
     Session first(net, {.threads = 1, .cache = cache});
     first.prefill(Prompt::of(sample, test.config), 0);
     const std::vector<float> before = logits_of(first);
@@ -205,7 +206,8 @@ BOOST_AUTO_TEST_CASE(narrow_cells_take_half_the_memory_and_stay_near) {
     narrow.prefill(prompt, 0);
     BOOST_TEST(wide.cell_bytes(150) == 2 * narrow.cell_bytes(150));
     const TextSizes& text = test.config.text;
-    BOOST_TEST(wide.cell_bytes(64) == static_cast<std::size_t>(64 * 2 * 4 * text.layers * text.kv_heads * text.head_dim));
+    BOOST_TEST(wide.cell_bytes(64) ==
+               static_cast<std::size_t>(64 * 2 * 4 * text.layers * text.kv_heads * text.head_dim));
     const std::vector<float> a = logits_of(wide), b = logits_of(narrow);
     float largest = 0;
     for (const float value : a) largest = std::max(largest, std::abs(value));

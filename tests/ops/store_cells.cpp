@@ -83,7 +83,8 @@ BOOST_AUTO_TEST_CASE(rows_take_their_cells) {
                                 static_cast<std::size_t>(place % page_cells * features + j) * size_of(format);
           const float given = (is_value ? values : keys)[static_cast<std::size_t>(row * features + j)];
           const bf16 rounded(given);
-          BOOST_TEST((format == CellFormat::F32 ? std::memcmp(at, &given, 4) : std::memcmp(at, &rounded, 2)) == 0);
+          BOOST_TEST(
+              (format == CellFormat::F32 ? std::memcmp(at, &given, 4) : std::memcmp(at, &rounded, 2)) == 0);
         }
     for (const auto& page : paged.memory)  // the other block's part is as it was
       for (std::size_t i = 0; i < paged.pages.offset(1, false); ++i)
@@ -97,9 +98,9 @@ BOOST_AUTO_TEST_CASE(attention_reads_pages_as_rows) {
     std::vector<Index> queries, keys;
     Index heads, kv_heads, head_dim;
   };
-  const std::vector<Sizes> all = {{{1}, {1}, 1, 1, 8},       {{1}, {70}, 6, 2, 24},
+  const std::vector<Sizes> all = {{{1}, {1}, 1, 1, 8},           {{1}, {70}, 6, 2, 24},
                                   {{2, 1}, {300, 65}, 4, 4, 16}, {{40, 3}, {200, 128}, 6, 2, 72},
-                                  {{130}, {130}, 2, 1, 128}, {{1, 1, 1}, {64, 63, 400}, 15, 5, 8}};
+                                  {{130}, {130}, 2, 1, 128},     {{1, 1, 1}, {64, 63, 400}, 15, 5, 8}};
   for (const IsaLevel level : levels())
     for (const CellFormat format : {CellFormat::F32, CellFormat::BF16})
       for (const Sizes& sizes : all) {
@@ -114,7 +115,8 @@ BOOST_AUTO_TEST_CASE(attention_reads_pages_as_rows) {
           queries += sizes.queries[s];
           offsets.push_back(static_cast<std::int32_t>(queries));
         }
-        std::vector<float> q = drawn(queries * wide, 1), k = drawn(keys * narrow, 2), v = drawn(keys * narrow, 3);
+        std::vector<float> q = drawn(queries * wide, 1), k = drawn(keys * narrow, 2),
+                           v = drawn(keys * narrow, 3);
         if (format == CellFormat::BF16)
           for (auto* list : {&k, &v})
             for (float& value : *list) value = static_cast<float>(bf16(value));

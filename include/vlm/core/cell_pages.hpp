@@ -21,9 +21,10 @@ template <class Device>
 struct CellPages {
   static constexpr Index cells = 64;  // of a page
 
-  View<std::byte* const, 1, Device> table{};     // the pages of all sequences, in order; empty: there are none
-  View<const std::int32_t, 1, Device> first{};   // [sequences], where the pages of each begin in the table
-  View<const std::int32_t, 1, Device> places{};  // [rows], the cell of each row of a pass: cells * entry + cell in it
+  View<std::byte* const, 1, Device> table{};    // the pages of all sequences, in order; empty: there are none
+  View<const std::int32_t, 1, Device> first{};  // [sequences], where the pages of each begin in the table
+  View<const std::int32_t, 1, Device>
+      places{};  // [rows], the cell of each row of a pass: cells * entry + cell in it
   CellFormat format = CellFormat::F32;
   Index features = 0;
 

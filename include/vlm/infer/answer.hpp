@@ -21,16 +21,17 @@ enum class StopReason : std::uint8_t {
 };
 
 constexpr std::string_view name_of(StopReason reason) {
-  constexpr std::string_view names[] = {"end",           "length",           "stop string",
-                                        "thinking budget", "repetition guard", "cancelled"};
+  constexpr std::string_view names[] = {
+      "end", "length", "stop string", "thinking budget", "repetition guard", "cancelled"};
   return names[static_cast<std::size_t>(reason)];
 }
 
 struct Answer {
   std::string text, thoughts;
   StopReason stop = StopReason::Cancelled;
-  std::optional<StopReason> thinking_stop{};  // of thoughts that ended: End, ThinkingBudget or RepetitionGuard
-  std::vector<std::int32_t> tokens{};         // of thoughts and answer, without the one that ends it
+  std::optional<StopReason>
+      thinking_stop{};                 // of thoughts that ended: End, ThinkingBudget or RepetitionGuard
+  std::vector<std::int32_t> tokens{};  // of thoughts and answer, without the one that ends it
   // Of each token, where asked for: the logarithm of its probability after penalties and temperature; NaN for the tokens
   // that closed the thoughts by force.
   std::vector<float> log_probabilities{};

@@ -55,7 +55,8 @@ class Chat {
 
   // The instruction that opens a conversation. Throws DataError [chat-turn] for a later one.
   Chat& system(std::string_view text) {
-    require(turns_.empty(), "a system message only as the first", std::to_string(turns_.size()) + " before it");
+    require(turns_.empty(), "a system message only as the first",
+            std::to_string(turns_.size()) + " before it");
     return add("system", text);
   }
   // A message of texts, vlm::image(...) and vlm::video(...), and vectors of these, in any order; files are read here. Errors leave the chat as

@@ -158,8 +158,8 @@ class ChatFiles {
     const auto found = tokenizer_.id_of(text);
     if (found == id) return;
     throw ConfigError("chat-token", {{"field", std::string(field) + " of config.json"},
-                                     {"expected", found ? "the tokenizer's id of " + std::string(text) + ", " +
-                                                              std::to_string(*found)
+                                     {"expected", found ? "the tokenizer's id of " + std::string(text) +
+                                                              ", " + std::to_string(*found)
                                                         : "a tokenizer with the token " + std::string(text)},
                                      {"got", std::to_string(id)},
                                      {"try", "take config.json and tokenizer.json from one place"}});
@@ -180,12 +180,12 @@ class ChatFiles {
               Json::object({{"type", item.kind == ContentItem::Kind::Image ? "image" : "video"}}));
       }
       const bool plain = message.content.size() == 1 && message.content[0].kind == ContentItem::Kind::Text;
-      list.push_back(Json::object({{"role", message.role},
-                                   {"content", plain ? Json(message.content[0].text)
-                                                     : Json::array(std::move(content))}}));
+      list.push_back(Json::object(
+          {{"role", message.role},
+           {"content", plain ? Json(message.content[0].text) : Json::array(std::move(content))}}));
     }
-    return {{template_.render(Json::object({{"messages", Json::array(std::move(list))},
-                                            {"add_generation_prompt", true}})),
+    return {{template_.render(
+                 Json::object({{"messages", Json::array(std::move(list))}, {"add_generation_prompt", true}})),
              false}};
   }
 

@@ -57,7 +57,8 @@ class PrefixReader {
                                     {"got", std::move(got)},
                                     {"try", "remove this file, which is damaged or of another model"}});
   }
-  std::span<const std::byte> bytes(const std::string& name, DType dtype, const std::vector<Index>& shape) const {
+  std::span<const std::byte> bytes(const std::string& name, DType dtype,
+                                   const std::vector<Index>& shape) const {
     const StoredTensor* tensor = find(name);
     if (tensor->dtype == dtype && tensor->shape == shape) return tensor->bytes;
     refuse(name, std::string(name_of(dtype)) + " " + shape_text(shape),
@@ -91,8 +92,7 @@ class PrefixReader {
     for (const StoredTensor& tensor : file_.tensors()) {
       if (tensor.name == "checksums") continue;
       const std::int64_t sum = crc32c(tensor.bytes), stored = sums[next++];
-      if (sum != stored)
-        refuse(tensor.name, "the checksum " + std::to_string(stored), std::to_string(sum));
+      if (sum != stored) refuse(tensor.name, "the checksum " + std::to_string(stored), std::to_string(sum));
     }
   }
 
@@ -119,7 +119,8 @@ inline void save_prefix_cache(const PrefixCache& cache, const std::string& path)
   for (const PrefixCache::StoredPicture& known : pictures)
     keys.insert(keys.end(), {static_cast<std::int64_t>(known.key.low),
                              static_cast<std::int64_t>(known.key.high), known.picture->tokens});
-  const auto page_count = static_cast<Index>(pages.size()), picture_count = static_cast<Index>(pictures.size());
+  const auto page_count = static_cast<Index>(pages.size()),
+             picture_count = static_cast<Index>(pictures.size());
   std::vector<detail::PrefixTensor> tensors = {
       {"identity", DType::I64, {7}, std::as_bytes(std::span(numbers))},
       {"page.parents", DType::I64, {page_count}, std::as_bytes(std::span(parents))},
@@ -174,20 +175,21 @@ inline void load_prefix_cache(PrefixCache& cache, const std::string& path) {
       file.refuse("page.parents", "a page before page " + std::to_string(i) + ", or -1",
                   std::to_string(parents[i]));
     if (parents[i] >= 0) is_followed[static_cast<std::size_t>(parents[i])] = true;
-    const std::span<const std::byte> bytes = file.bytes("page." + std::to_string(i), DType::U8,
-                                                        {static_cast<Index>(identity->page_bytes)});
+    const std::span<const std::byte> bytes =
+        file.bytes("page." + std::to_string(i), DType::U8, {static_cast<Index>(identity->page_bytes)});
     pages.push_back(std::make_shared<CachePage>(bytes.begin(), bytes.end()));
   }
   std::vector<PrefixCache::StoredPicture> pictures;
   for (std::size_t i = 0; i < static_cast<std::size_t>(picture_count); ++i) {
     auto picture = std::make_shared<EncodedPicture>();
     picture->tokens = keys[3 * i + 2];
-    const std::span<const std::byte> bytes = file.bytes("picture." + std::to_string(i), DType::F32,
-                                                        {picture->tokens, identity->picture_features});
+    const std::span<const std::byte> bytes =
+        file.bytes("picture." + std::to_string(i), DType::F32, {picture->tokens, identity->picture_features});
     picture->rows.resize(bytes.size() / sizeof(float));
     if (!bytes.empty()) std::memcpy(picture->rows.data(), bytes.data(), bytes.size());
-    pictures.push_back({{static_cast<std::uint64_t>(keys[3 * i]), static_cast<std::uint64_t>(keys[3 * i + 1])},
-                        std::move(picture)});
+    pictures.push_back(
+        {{static_cast<std::uint64_t>(keys[3 * i]), static_cast<std::uint64_t>(keys[3 * i + 1])},
+         std::move(picture)});
   }
   for (std::size_t last = 0; last < pages.size(); ++last) {
     if (is_followed[last]) continue;

@@ -67,7 +67,8 @@ class SeenTokens {
   }
 
   bool counts_answer_, lists_prompt_;
-  std::vector<std::int32_t> places_, tokens_, counts_;  // places_: [vocabulary], -1 where a token is not listed
+  std::vector<std::int32_t> places_, tokens_,
+      counts_;  // places_: [vocabulary], -1 where a token is not listed
   std::int32_t offsets_[2] = {0, 0};
 };
 
@@ -94,9 +95,10 @@ class ReplyRun {
         stops_(settings.stop),
         thought_end_({"</think>"}) {
     if (max_tokens_ < 1 || max_tokens_ > most || thinking_tokens_ < 0 || thinking_tokens_ > most)
-      throw ConfigError("reply-settings",
-                        {{"expected", "max_tokens from 1, thinking_tokens from 0, to " + std::to_string(most)},
-                         {"got", std::to_string(max_tokens_) + " and " + std::to_string(thinking_tokens_)}});
+      throw ConfigError(
+          "reply-settings",
+          {{"expected", "max_tokens from 1, thinking_tokens from 0, to " + std::to_string(most)},
+           {"got", std::to_string(max_tokens_) + " and " + std::to_string(thinking_tokens_)}});
     if (thinking_) forced_ = files.tokenizer().encode("\n</think>\n\n");
   }
   ReplyRun(const ReplyRun&) = delete;

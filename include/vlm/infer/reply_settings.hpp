@@ -29,8 +29,8 @@ struct ReplySettings {
   std::optional<float> temperature{};      // 0: greedy
   std::optional<std::int32_t> top_k{};     // 0: all
   std::optional<float> top_p{}, min_p{}, repetition_penalty{}, presence_penalty{}, frequency_penalty{};
-  std::uint64_t seed = 0;                  // the same chat with the same seed gives the same answer
-  std::vector<std::string> stop{};         // texts that end the answer and are no part of it
+  std::uint64_t seed = 0;           // the same chat with the same seed gives the same answer
+  std::vector<std::string> stop{};  // texts that end the answer and are no part of it
   RepetitionGuardSettings guard{};
   Thoughts thoughts = Thoughts::Hide;
   bool log_probabilities = false;

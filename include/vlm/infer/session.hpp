@@ -27,9 +27,9 @@ namespace vlm {
 struct SessionSettings {
   int threads = 0;  // 0: one for each processor
   CellFormat cells = CellFormat::F32;
-  Index chunk_tokens = 512;               // of a prompt that pass at once
-  Index tower_patches = 4096;             // that the tower takes at once; a larger image passes alone
-  std::shared_ptr<PrefixCache> cache{};   // shared with other sessions of the model; else one of its own
+  Index chunk_tokens = 512;              // of a prompt that pass at once
+  Index tower_patches = 4096;            // that the tower takes at once; a larger image passes alone
+  std::shared_ptr<PrefixCache> cache{};  // shared with other sessions of the model; else one of its own
 };
 
 struct PrefillCounts {
@@ -73,9 +73,7 @@ class Session {
   Index length() const { return static_cast<Index>(cells_.size()); }
   std::span<const Cell> cells() const { return cells_; }
   // Logits after the last token, [1, vocabulary].
-  View<T, 2, Device> logits() {
-    return {logits_.data(), Shape<2>{{1, net_->config().text.vocabulary}}};
-  }
+  View<T, 2, Device> logits() { return {logits_.data(), Shape<2>{{1, net_->config().text.vocabulary}}}; }
   // Bytes of the cells of so many tokens.
   std::size_t cell_bytes(Index tokens) const {
     return static_cast<std::size_t>((tokens + CellPages<Device>::cells - 1) / CellPages<Device>::cells) *
@@ -220,9 +218,7 @@ class Session {
   // Tokens [begin, end) of a prompt.
   void pass_chunk(const Prompt& prompt, const PromptLayout& layout, Index begin, Index end, bool last) {
     batch_.clear();
-    const auto part = [&](const auto& list) {
-      return std::pair(list.begin() + begin, list.begin() + end);
-    };
+    const auto part = [&](const auto& list) { return std::pair(list.begin() + begin, list.begin() + end); };
     const auto [first_token, last_token] = part(prompt.tokens);
     batch_.tokens.assign(first_token, last_token);
     batch_.offsets.push_back(static_cast<std::int32_t>(end - begin));

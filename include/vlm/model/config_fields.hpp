@@ -168,8 +168,8 @@ inline Yarn read_yarn(const Json& config, const std::string& document) {
   if (!has_original && has_longest) yarn.original_positions = longest;
   if (!read("factor", yarn.factor, 1, 1000, "a factor from 1 to 1000")) {
     if (!has_original || !has_longest || longest < yarn.original_positions)
-      contradiction(document, path_below(config.path(), "rope_scaling.factor"), "a factor from 1 to 1000",
-                    "none");
+      contradiction(document, path_below(path_below(config.path(), "rope_scaling"), "factor"),
+                    "a factor from 1 to 1000", "none");
     yarn.factor = longest / yarn.original_positions;
   }
   read("beta_fast", yarn.beta_fast, 1e-3, 1e6, "a positive number of turns");

@@ -29,9 +29,9 @@ struct AttentionForward {
   View<const T, 2, D> k{}, v{};   // [keys, kv_heads * head_dim]
   View<T, 2, D> y{};              // [queries, heads * head_dim]
   View<float, 2, D> logsumexp{};  // [queries, heads] of the scaled scores, or empty
-  AttentionLayout<D> layout{};  // its key_begin has no meaning for pages
-  CellPages<D> pages{};         // in place of k and v
-  Index block = 0;              // whose keys and values are read from the pages
+  AttentionLayout<D> layout{};    // its key_begin has no meaning for pages
+  CellPages<D> pages{};           // in place of k and v
+  Index block = 0;                // whose keys and values are read from the pages
 };
 
 // Keys stand where the queries stand (layout.key_begin and key_counts empty).

@@ -21,11 +21,11 @@ inline constexpr Index most_heads = forward_rows / few_rows;
 // Keys or values of a sequence: rows side by side, or cells in pages. Borders of pages are borders of panels, so that
 // what is read at once stands in one page.
 struct StoredRows {
-  const std::byte* rows;          // where there are no pages
-  std::byte* const* pages;        // or null
-  std::size_t offset;             // of the first number in a page
-  Index pitch;                    // in numbers
-  bool narrow;                    // bf16 instead of f32
+  const std::byte* rows;    // where there are no pages
+  std::byte* const* pages;  // or null
+  std::size_t offset;       // of the first number in a page
+  Index pitch;              // in numbers
+  bool narrow;              // bf16 instead of f32
 
   const std::byte* at(Index row, Index column) const {
     const Index size = narrow ? 2 : 4;
