@@ -15,7 +15,8 @@ std::vector<ChatTurn> turns_of(const ChatFiles& files) {
   turns[0].message.role = "user";
   files.append(turns[0], image(tiny_image(3)));
   files.append(turns[0], "What is it?");
-  files.append(turns[0], video(Video::from_frames(std::vector{tiny_image(1), tiny_image(2)}, FrameClock::rate(2))));
+  files.append(turns[0],
+               video(Video::from_frames(std::vector{tiny_image(1), tiny_image(2)}, FrameClock::rate(2))));
   turns[1].message = {"assistant", {ContentItem::from_text("A cat.")}};
   turns[2].message.role = "user";
   files.append(turns[2], "What is that?");
@@ -54,8 +55,9 @@ BOOST_AUTO_TEST_CASE(placeholders_are_widened) {
   BOOST_TEST(count(config.image_token) == prompt.images[0].grid.visual_tokens(2));
   BOOST_TEST(count(config.video_token) == prompt.videos[0].grid.visual_tokens(2));
   const std::string text = files->tokenizer().decode(prompt.tokens);
-  BOOST_TEST(text.ends_with("<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n<|im_start|>user\nWhat is "
-                            "that?<|im_end|>\n<|im_start|>assistant\n"));
+  BOOST_TEST(
+      text.ends_with("<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n<|im_start|>user\nWhat is "
+                     "that?<|im_end|>\n<|im_start|>assistant\n"));
 }
 
 BOOST_AUTO_TEST_CASE(kept_tokens_stand_for_an_answer) {
@@ -75,11 +77,12 @@ BOOST_AUTO_TEST_CASE(kept_tokens_stand_for_an_answer) {
 BOOST_AUTO_TEST_CASE(other_templates_are_interpreted) {
   const std::string source =
       "{% for m in messages %}[{{ m.role }}]{% if m.content is string %}{{ m.content }}{% else %}{% for c in "
-      "m.content %}{% if c.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% elif c.type == 'video' "
+      "m.content %}{% if c.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% elif c.type == "
+      "'video' "
       "%}<|vision_start|><|video_pad|><|vision_end|>{% else %}{{ c.text }}{% endif %}{% endfor %}{% endif %}"
       "{% endfor %}[answer]";
-  const ChatFiles files(tiny_tokenizer(), ChatTemplate::from_source(source, "chat_template.jinja"), tiny_images(),
-                        VideoSettings::for_images(tiny_images()), {}, tiny_config());
+  const ChatFiles files(tiny_tokenizer(), ChatTemplate::from_source(source, "chat_template.jinja"),
+                        tiny_images(), VideoSettings::for_images(tiny_images()), {}, tiny_config());
   const Prompt prompt = files.prompt(turns_of(files));
   const std::string text = files.tokenizer().decode(prompt.tokens);
   BOOST_TEST(text.starts_with("[user]<|vision_start|><|image_pad|>"));
@@ -96,9 +99,11 @@ BOOST_AUTO_TEST_CASE(files_of_different_models_are_refused) {
              }) ==
              "vlm::ConfigError [chat-token]\n"
              "  field     image_token_id of config.json\n"
-             "  expected  the tokenizer's id of <|image_pad|>, " + expected + "\n"
-             "  got       3\n"
-             "  try       take config.json and tokenizer.json from one place");
+             "  expected  the tokenizer's id of <|image_pad|>, " +
+                 expected +
+                 "\n"
+                 "  got       3\n"
+                 "  try       take config.json and tokenizer.json from one place");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -38,7 +38,8 @@ BOOST_AUTO_TEST_CASE(a_layout_has_the_positions_of_a_batch_and_names_every_cell)
       continue;
     }
     BOOST_TEST(cell.row == rows[number]++);
-    BOOST_TEST((cell.picture == (number < 2 ? prompt.images[static_cast<std::size_t>(number)] : prompt.videos[0]).key));
+    BOOST_TEST((cell.picture ==
+                (number < 2 ? prompt.images[static_cast<std::size_t>(number)] : prompt.videos[0]).key));
   }
   BOOST_TEST(rows[0] == 2);
   BOOST_TEST(rows[1] == 4);
