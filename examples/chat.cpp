@@ -127,8 +127,10 @@ int main(int count, char** arguments) {
   Options options;
   app.add_option("FOLDER", options.folder, "the model: config, weights, tokenizer, preprocessor")->required();
   app.add_option("question", options.question, "one question; without it a conversation in the terminal");
-  app.add_option("--image", options.images, "an image before the question; may be repeated")->expected(1);
-  app.add_option("--video", options.videos, "a video before the question; may be repeated")->expected(1);
+  app.add_option("--image", options.images, "an image before the question; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--video", options.videos, "a video before the question; may be repeated")
+      ->allow_extra_args(false);
   app.add_option("--system", options.system, "an instruction that opens the conversation");
   app.add_flag("--greedy", options.greedy, "the likeliest token each time, without penalties");
   app.add_option("--max-tokens", options.max_tokens, "longest answer; 0: the model's own limit")

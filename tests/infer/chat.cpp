@@ -151,7 +151,6 @@ BOOST_AUTO_TEST_CASE(a_second_turn_equals_one_long_prefill) {
     const Prompt prompt = chat.files().prompt(chat.turns());
     settings.max_tokens = 1;
     settings.thinking_tokens = 1000;
-    std::vector<float> ours;
     for ([[maybe_unused]] const std::string_view piece : chat.reply(settings)) break;
     const bool thinking = variant == ChatVariant::Thinking;
     const Index reused = chat.last().prefill.reused;

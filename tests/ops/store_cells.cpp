@@ -7,11 +7,11 @@
 #include <vlm/core/random.hpp>
 #include <vlm/core/runtime.hpp>
 #include <vlm/ops/attention.hpp>
-#if !VLM_COMPILED
-#include <vlm/cpu.hpp>
-#endif
+
+#include "ops/description.hpp"
 
 using namespace vlm;
+using namespace vlm::tests;
 
 namespace {
 
@@ -53,16 +53,60 @@ struct Paged {
   }
 };
 
-std::vector<IsaLevel> levels() {
-  std::vector<IsaLevel> levels;
-  for (const IsaLevel level : {IsaLevel::Portable, IsaLevel::Avx2, IsaLevel::Avx512})
-    if (level <= best_isa_level()) levels.push_back(level);
-  return levels;
+struct Sizes {
+  Index rows, pages, features;
+};
+
+// Into block 1 of 2, in f32; each row of `into` is a page.
+Description<Sizes> store() {
+  return {
+      .name = "store cells",
+      .message = message<StoreCells>(),
+      .tolerance = 0,
+      .sizes = {{0, 1, 8}, {1, 1, 1}, {9, 2, 64}, {17, 1, 7}, {50, 1, 33}, {130, 3, 24}, {3, 5, 128}},
+      .benchmarks = {{"256 of 512 x 1024", {256, 8, 1024}}},
+      .work = [](const Sizes& s) { return Work{.bytes = 4 * static_cast<double>(s.rows * s.features) * 4}; },
+      .tensors =
+          [](const Sizes& s, Draw& draw, Tensors& t) {
+            t.input("at", draw.distinct(s.pages * page_cells, s.rows)).vector().integer();
+            t.input("keys", draw.normal(s.rows, s.features));
+            t.input("values", draw.normal(s.rows, s.features));
+            t.replaced("into", draw.normal(s.pages, 4 * page_cells * s.features));
+          },
+      .run =
+          [](Runtime<Cpu>& runtime, const Sizes& s, const Memory& m) {
+            const View<float, 2, Cpu> into = m["into"];
+            std::vector<std::byte*> table;
+            for (Index page = 0; page < s.pages; ++page)
+              table.push_back(reinterpret_cast<std::byte*>(into.row(page)));
+            runtime.run(StoreCells<Cpu, float>{.keys = m["keys"],
+                                               .values = m["values"],
+                                               .pages = {.table = {table.data(), Shape<1>{{s.pages}}},
+                                                         .places = m["at"],
+                                                         .features = s.features},
+                                               .block = 1});
+          },
+      .reference =
+          [](const Sizes& s, Tensors& t) {
+            reference::Table into = t["into"];
+            const Index part = page_cells * s.features;
+            for (Index i = 0; i < s.rows; ++i) {
+              const Index place = t["at"].at(i), page = place / page_cells,
+                          column = place % page_cells * s.features;
+              for (Index j = 0; j < s.features; ++j) {
+                into(page, 2 * part + column + j) = t["keys"](i, j);
+                into(page, 3 * part + column + j) = t["values"](i, j);
+              }
+            }
+            t.result("into", into);
+          }};
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(ops_store_cells)
+
+VLM_OPERATION(store_agrees, store());
 
 BOOST_AUTO_TEST_CASE(rows_take_their_cells) {
   constexpr Index features = 24, blocks = 2;
@@ -94,16 +138,16 @@ BOOST_AUTO_TEST_CASE(rows_take_their_cells) {
 
 // Attention over pages has the bits of attention over rows of the stored numbers, few queries or many.
 BOOST_AUTO_TEST_CASE(attention_reads_pages_as_rows) {
-  struct Sizes {
+  struct Packed {
     std::vector<Index> queries, keys;
     Index heads, kv_heads, head_dim;
   };
-  const std::vector<Sizes> all = {{{1}, {1}, 1, 1, 8},           {{1}, {70}, 6, 2, 24},
-                                  {{2, 1}, {300, 65}, 4, 4, 16}, {{40, 3}, {200, 128}, 6, 2, 72},
-                                  {{130}, {130}, 2, 1, 128},     {{1, 1, 1}, {64, 63, 400}, 15, 5, 8}};
-  for (const IsaLevel level : levels())
+  const std::vector<Packed> all = {{{1}, {1}, 1, 1, 8},           {{1}, {70}, 6, 2, 24},
+                                   {{2, 1}, {300, 65}, 4, 4, 16}, {{40, 3}, {200, 128}, 6, 2, 72},
+                                   {{130}, {130}, 2, 1, 128},     {{1, 1, 1}, {64, 63, 400}, 15, 5, 8}};
+  for (const IsaLevel level : tests::detail::levels())
     for (const CellFormat format : {CellFormat::F32, CellFormat::BF16})
-      for (const Sizes& sizes : all) {
+      for (const Packed& sizes : all) {
         const Index narrow = sizes.kv_heads * sizes.head_dim, wide = sizes.heads * sizes.head_dim;
         Paged paged(sizes.keys, format, narrow, 3);
         Index keys = 0, queries = 0;
