@@ -41,8 +41,8 @@ struct CacheIdentity {
 };
 
 struct PrefixCacheSettings {
-  std::size_t page_bytes = std::size_t{1} << 30;     // most memory of pages that nobody uses at the time
-  std::size_t picture_bytes = std::size_t{1} << 28;  // and of encoded pictures
+  std::size_t page_bytes = std::size_t{1} << 30;     // most memory of pages; those in use stay in any case
+  std::size_t picture_bytes = std::size_t{1} << 28;  // most memory of encoded pictures, one of which stays
 };
 
 // Many threads may use one object.
