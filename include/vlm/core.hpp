@@ -3,6 +3,7 @@
 
 #include <vlm/core/arena.hpp>
 #include <vlm/core/buffer.hpp>
+#include <vlm/core/cell_pages.hpp>
 #include <vlm/core/config.hpp>
 #include <vlm/core/device.hpp>
 #include <vlm/core/dtype.hpp>
@@ -13,6 +14,7 @@
 #include <vlm/core/random.hpp>
 #include <vlm/core/runtime.hpp>
 #include <vlm/core/shape.hpp>
+#include <vlm/core/siphash.hpp>
 #include <vlm/core/thread_pool.hpp>
 #include <vlm/core/unzeroed.hpp>
 #include <vlm/core/view.hpp>

@@ -18,5 +18,6 @@
 #include <vlm/ops/cpu/route.hpp>
 #include <vlm/ops/cpu/rows.hpp>
 #include <vlm/ops/cpu/sample.hpp>
+#include <vlm/ops/cpu/store_cells.hpp>
 #include <vlm/ops/cpu/weight_blocks.hpp>
 #include <vlm/vision/cpu/pixel_pass.hpp>

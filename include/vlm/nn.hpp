@@ -23,3 +23,4 @@
 #include <vlm/nn/rope.hpp>
 #include <vlm/nn/stack.hpp>
 #include <vlm/nn/visit.hpp>
+#include <vlm/nn/yarn.hpp>

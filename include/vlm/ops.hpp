@@ -18,4 +18,5 @@
 #include <vlm/ops/route.hpp>
 #include <vlm/ops/rows.hpp>
 #include <vlm/ops/sample.hpp>
+#include <vlm/ops/store_cells.hpp>
 #include <vlm/ops/weight_blocks.hpp>

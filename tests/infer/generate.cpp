@@ -13,6 +13,7 @@
 #include <vlm/infer/generate.hpp>
 #include <vlm/model/chunk.hpp>
 
+#include "infer/allocations.hpp"
 #include "message_of.hpp"
 #include "model/golden.hpp"
 #include "temporary_folder.hpp"
@@ -28,6 +29,7 @@ std::atomic<std::size_t> allocations{0};
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+std::size_t allocation_count() { return allocations; }
 
 using namespace vlm;
 

@@ -110,6 +110,21 @@ BOOST_AUTO_TEST_CASE(rope_is_found_in_every_spelling) {
 }
 
 // The older spelling stands at the top, the newer one at either level.
+BOOST_AUTO_TEST_CASE(yarn_is_read) {
+  const auto yarn = [](const std::string& fields) {
+    return ModelConfig::parse(with(R"("rope_type": "default")", R"("rope_type": "yarn", )" + fields), "c")
+        .text.yarn.value();
+  };
+  BOOST_TEST(!ModelConfig::parse(released, "c").text.yarn.has_value());
+  BOOST_TEST((yarn(R"("factor": 3.0, "original_max_position_embeddings": 262144)") == Yarn{.factor = 3}));
+  const Yarn full = yarn(
+      R"("factor": 2, "original_max_position_embeddings": 4096, "beta_fast": 16, "beta_slow": 2, "attention_factor": 1.5)");
+  BOOST_TEST((full == Yarn{2, 4096, 16, 2, 1.5}));
+  // Without a factor it is the ratio of the contexts.
+  BOOST_TEST(yarn(R"("original_max_position_embeddings": 4096, "max_position_embeddings": 16384)").factor ==
+             4);
+}
+
 BOOST_AUTO_TEST_CASE(dtype_in_every_spelling) {
   const std::string tied = R"("tie_word_embeddings": true, )", in_text = R"("hidden_size": 32, )";
   BOOST_TEST((ModelConfig::parse(released, "c").dtype == DType::F32));
@@ -181,9 +196,16 @@ BOOST_AUTO_TEST_CASE(contradictions_are_refused) {
       {with("[4, 2, 2]", "[4, 4]"),
        contradiction("text_config.rope_scaling.mrope_section", "three counts that sum to half of head_dim 16",
                      "[4, 4, 0] of 2")},
+      {with(R"("rope_type": "default")", R"("rope_type": "linear")"),
+       contradiction("text_config.rope_scaling.rope_type",
+                     "\"default\" or \"yarn\" (other kinds are not supported)", "\"linear\"")},
       {with(R"("rope_type": "default")", R"("rope_type": "yarn")"),
-       contradiction("text_config.rope_scaling.rope_type", "\"default\" (other kinds are not supported)",
-                     "\"yarn\"")},
+       contradiction("text_config.rope_scaling.factor", "a factor from 1 to 1000", "none")},
+      {with(R"("rope_type": "default")", R"("rope_type": "yarn", "factor": 0.5)"),
+       contradiction("text_config.rope_scaling.factor", "a factor from 1 to 1000", "a number: 0.5")},
+      {with(R"("rope_type": "default")", R"("rope_type": "yarn", "factor": 2, "mscale": 1)"),
+       contradiction("text_config.rope_scaling.mscale", "no such field; attention_factor says it",
+                     "an integer: 1")},
       {with(dense, replaced(sparse, R"(_per_tok": 2)", R"(_per_tok": 9)")),
        contradiction("text_config.num_experts_per_tok", "at most num_experts 8", "9")},
       {with(dense, replaced(sparse, R"(layers": [])", R"(layers": [0])")),

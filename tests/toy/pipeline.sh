@@ -15,6 +15,14 @@ options=(--context 256 --learning-rate 1e-2 --warm-up 5 --report-every 50)
 [ "$(wc -l < answers.jsonl)" = "$(wc -l < "$toy/data.jsonl")" ]
 grep -q '"exact_match"' score.json
 [ -s shown.txt ]
+# A chat gives the answers of the evaluation, in one question or in the terminal.
+expected=$(sed -n '1s/.*"answer":"\([^"]*\)".*/\1/p' answers.jsonl)
+[ -n "$expected" ]
+answer=$("$programs/chat" SFT/model --image "$toy/red.ppm" --greedy --max-tokens 16 "What colour is this?")
+[ "$answer" = "$expected" ]
+answer=$(printf '/image %s\nWhat colour is this?\n/clear\n/quit\n' "$toy/red.ppm" |
+  "$programs/chat" SFT/model --greedy --max-tokens 16 2> terminal.txt)
+[ "$answer" = "$expected" ]
 # Wrong input: one error, exit status 2.
 status=0
 "$programs/evaluate" nowhere "$toy/data.jsonl" 2> error.txt || status=$?

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <vlm/core/arena.hpp>
+#include <vlm/core/cell_pages.hpp>
 #include <vlm/core/observer.hpp>
 #include <vlm/core/queue.hpp>
 #include <vlm/core/view.hpp>
@@ -26,6 +27,8 @@ struct Sequences {
   View<const std::int32_t, 1, Device> key_counts{};  // [sequences], cells in use after this pass
   View<float, 2, Device> keys{}, values{};           // [blocks * cells_per_block, kv heads * head_dim]
   Index cells_per_block = 0;
+  // The same cache in pages, in place of the three lists above and the rows.
+  CellPages<Device> pages{};
 };
 
 // Load balancing of experts, asked for while training: each sparse layer adds coefficient * its balance loss.

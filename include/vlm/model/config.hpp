@@ -23,12 +23,17 @@ struct ModelConfig {
   DType dtype = DType::F32;  // of the weights, where the file says it; the header of the weights decides
   float initial_deviation = 0.02f;
   std::string text_of_file;  // the document itself, written back when the model is saved
+  std::string folder{};      // where it was read from, and the other files of the model stand
 
   static ModelConfig parse(std::string_view text, std::string_view document);
   // `path`: a folder, or the file itself.
   static ModelConfig load(const std::string& path) {
     const std::string file = is_folder(path) || !path.ends_with(".json") ? path + "/config.json" : path;
-    return parse(read_file(file), file);
+    ModelConfig config = parse(read_file(file), file);
+    config.folder = file.substr(0, file.rfind('/') == file.npos ? 0 : file.rfind('/') + 1);
+    if (config.folder.size() > 1) config.folder.pop_back();
+    if (config.folder.empty()) config.folder = ".";
+    return config;
   }
 };
 

@@ -148,6 +148,44 @@ inline const Json* find_rope(const Json& config, std::initializer_list<std::stri
   return found ? found : first_of(config, names);
 }
 
+// The settings of rope_type "yarn". A file without a factor means the ratio of the two contexts.
+inline Yarn read_yarn(const Json& config, const std::string& document) {
+  Yarn yarn;
+  const auto read = [&](std::string_view name, double& number, double least, double most,
+                        const char* expected) {
+    const Json* value = find_rope(config, {name});
+    if (!value) return false;
+    number = value->number();
+    if (!(number >= least && number <= most))
+      contradiction(document, value->path(), expected, kind_and_value(*value));
+    return true;
+  };
+  constexpr const char* positions = "a context from 1 to 2147483647 tokens";
+  double longest = 0;
+  const bool has_longest = read("max_position_embeddings", longest, 1, 0x7fffffff, positions);
+  const bool has_original =
+      read("original_max_position_embeddings", yarn.original_positions, 1, 0x7fffffff, positions);
+  if (!has_original && has_longest) yarn.original_positions = longest;
+  if (!read("factor", yarn.factor, 1, 1000, "a factor from 1 to 1000")) {
+    if (!has_original || !has_longest || longest < yarn.original_positions)
+      contradiction(document, path_below(path_below(config.path(), "rope_scaling"), "factor"),
+                    "a factor from 1 to 1000", "none");
+    yarn.factor = longest / yarn.original_positions;
+  }
+  read("beta_fast", yarn.beta_fast, 1e-3, 1e6, "a positive number of turns");
+  read("beta_slow", yarn.beta_slow, 1e-3, 1e6, "a positive number of turns");
+  double attention = 0;
+  if (read("attention_factor", attention, 1e-3, 1e3, "a factor from 0.001 to 1000"))
+    yarn.attention_factor = attention;
+  for (const char* name : {"mscale", "mscale_all_dim"})
+    if (const Json* value = find_rope(config, {name}))
+      contradiction(document, value->path(), "no such field; attention_factor says it",
+                    kind_and_value(*value));
+  if (const Json* truncates = find_rope(config, {"truncate"}); truncates && !truncates->boolean())
+    contradiction(document, truncates->path(), "true, the ramp begins and ends at whole pairs", "false");
+  return yarn;
+}
+
 inline void read_rope(const Json& config, TextSizes& n, const std::string& document) {
   const Json* theta = find_rope(config, {"rope_theta"});
   const Json& base = theta ? *theta : config.at("rope_theta");
@@ -155,8 +193,10 @@ inline void read_rope(const Json& config, TextSizes& n, const std::string& docum
   if (!(n.rope_theta > 0 && n.rope_theta < 1e30))
     contradiction(document, base.path(), "a positive number", std::to_string(n.rope_theta));
   const Json* kind = find_rope(config, {"rope_type", "type"});
-  if (kind && kind->string() != "default" && kind->string() != "mrope")
-    contradiction(document, kind->path(), "\"default\" (other kinds are not supported)",
+  if (kind && kind->string() == "yarn")
+    n.yarn = read_yarn(config, document);
+  else if (kind && kind->string() != "default" && kind->string() != "mrope")
+    contradiction(document, kind->path(), "\"default\" or \"yarn\" (other kinds are not supported)",
                   '"' + kind->string() + '"');
   if (const Json* interleaved = find_rope(config, {"mrope_interleaved"}))
     n.rope_interleaved = interleaved->boolean();

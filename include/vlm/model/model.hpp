@@ -49,6 +49,7 @@ class Model {
   using Set = typename detail::FlattenTrainable<Trains>::Type;
   template <class Part>
   static constexpr bool trains = Set::template has<Part>;
+  static constexpr int deepstack_taps = Spec::taps;
   static constexpr bool trains_vision = trains<part::Encoder> || trains<part::Merger>;
 
   using EncoderEnv = Env<Device, Precision, detail::ModeOf<trains<part::Encoder>, false>, Keep>;
@@ -198,8 +199,9 @@ class Model {
     std::vector<float> cosine, sine;      // [tokens, head_dim / 2]
   };
   void fill_rope(std::span<const std::int32_t> positions, RopeTables& tables) const {
+    const std::optional<Yarn>& yarn = config().text.yarn;
     fill_rope_tables<RopeKind>(positions, parts_->frequencies, config().text.rope_section, tables.cosine,
-                               tables.sine);
+                               tables.sine, yarn ? yarn->attention_scale() : 1.0f);
   }
   // The text stream of a batch without a cache, as training reads it.
   Sequences<Device> text_sequences(const Batch& batch, RopeTables& tables) const {
@@ -245,7 +247,6 @@ class Model {
   void forward(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text, Rows hidden,
                Saved& saved) const {
     const Index places = static_cast<Index>(batch.visual_places.size());
-    const Rows embedded = s.template keep<T>(batch.token_count(), features());
     Rows visual, taps[Spec::taps + 1];
     if (places > 0) {
       const Index merge = config().vision.merge_size;
@@ -258,6 +259,15 @@ class Model {
         for (int j = 0; j < Spec::taps; ++j) taps[j] = wanted_rows(s, batch, taps[j]);
       }
     }
+    forward_encoded(s, batch, text, visual, taps, hidden, saved);
+  }
+
+  // The same with pictures that are encoded: rows for the visual places of the batch, in their order, of the main
+  // merger and of each tap. Neither patches nor their tables are read.
+  void forward_encoded(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text,
+                       View<const T, 2, Device> visual, const Rows* taps, Rows hidden, Saved& saved) const {
+    const Index places = static_cast<Index>(batch.visual_places.size());
+    const Rows embedded = s.template keep<T>(batch.token_count(), features());
     const auto at = detail::on_device<Device>(batch.visual_places);
     parts_->decoder.embed_tokens.forward(s, detail::on_device<Device>(batch.tokens), embedded);
     if (places > 0) s.run(PlaceRows<Device, T>{.into = embedded, .at = at, .from = visual});
@@ -308,7 +318,9 @@ class Model {
  private:
   struct Parts : Net {
     explicit Parts(const ModelConfig& c)
-        : Net(c), config(c), frequencies(rope_frequencies<RopeKind>(c.text.rope_theta, c.text.head_dim)) {}
+        : Net(c), config(c), frequencies(rope_frequencies<RopeKind>(c.text.rope_theta, c.text.head_dim)) {
+      if (c.text.yarn) stretch_frequencies(frequencies, c.text.rope_theta, c.text.head_dim, *c.text.yarn);
+    }
 
     ModelConfig config;
     ParameterStore store;

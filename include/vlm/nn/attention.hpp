@@ -14,6 +14,7 @@
 #include <vlm/ops/attention.hpp>
 #include <vlm/ops/rope.hpp>
 #include <vlm/ops/rows.hpp>
+#include <vlm/ops/store_cells.hpp>
 
 namespace vlm {
 
@@ -103,7 +104,10 @@ struct Attention {
     rotate(s, saved.q, false);
     rotate(s, saved.k, false);
     In<E> keys = saved.k, values = saved.v;
-    if (sequences.keys) {
+    if (sequences.pages) {
+      s.run(StoreCells<D, T>{.keys = keys, .values = values, .pages = sequences.pages, .block = s.block()});
+      keys = values = {};
+    } else if (sequences.keys) {
       const Index first = s.block() * sequences.cells_per_block;
       const View<float, 2, D> key_cells = sequences.keys.rows(first, sequences.cells_per_block);
       const View<float, 2, D> value_cells = sequences.values.rows(first, sequences.cells_per_block);
@@ -117,7 +121,9 @@ struct Attention {
                                  .v = values,
                                  .y = saved.y,
                                  .logsumexp = saved.logsumexp,
-                                 .layout = detail::attention_layout(sequences, sizes)});
+                                 .layout = detail::attention_layout(sequences, sizes),
+                                 .pages = sequences.pages,
+                                 .block = s.block()});
     o_proj.forward(s, saved.y, y, saved.o_proj);
   }
 

@@ -79,10 +79,11 @@ std::vector<float> rope_frequencies(double theta, Index head_dim) {
   return frequencies;
 }
 
-// Appends rows of cosine, sine [rows, head_dim / 2] for positions [3, rows].
+// Appends rows of cosine, sine [rows, head_dim / 2] for positions [3, rows]; `scale` multiplies both.
 template <RotaryKind Kind>
 void append_rope_tables(std::span<const std::int32_t> positions, std::span<const float> frequencies,
-                        const RopeSection& section, std::vector<float>& cosine, std::vector<float>& sine) {
+                        const RopeSection& section, std::vector<float>& cosine, std::vector<float>& sine,
+                        float scale = 1) {
   const std::size_t rows = positions.size() / 3, pairs = frequencies.size(), first = cosine.size();
   cosine.resize(first + rows * pairs);
   sine.resize(first + rows * pairs);
@@ -91,8 +92,8 @@ void append_rope_tables(std::span<const std::int32_t> positions, std::span<const
     const std::int32_t* places = positions.data() + static_cast<std::size_t>(axis) * rows;
     for (std::size_t row = 0; row < rows; ++row) {
       const float angle = frequencies[i] * static_cast<float>(places[row]);
-      cosine[first + row * pairs + i] = std::cos(angle);
-      sine[first + row * pairs + i] = std::sin(angle);
+      cosine[first + row * pairs + i] = std::cos(angle) * scale;
+      sine[first + row * pairs + i] = std::sin(angle) * scale;
     }
   }
 }
@@ -100,10 +101,11 @@ void append_rope_tables(std::span<const std::int32_t> positions, std::span<const
 // The same into emptied tables.
 template <RotaryKind Kind>
 void fill_rope_tables(std::span<const std::int32_t> positions, std::span<const float> frequencies,
-                      const RopeSection& section, std::vector<float>& cosine, std::vector<float>& sine) {
+                      const RopeSection& section, std::vector<float>& cosine, std::vector<float>& sine,
+                      float scale = 1) {
   cosine.clear();
   sine.clear();
-  append_rope_tables<Kind>(positions, frequencies, section, cosine, sine);
+  append_rope_tables<Kind>(positions, frequencies, section, cosine, sine, scale);
 }
 
 }  // namespace vlm

@@ -2,10 +2,11 @@
 // scores. Sequence s has queries [query_offsets[s], query_offsets[s+1]) and keys that begin at row
 // key_begin[s]; causal: query i of n sees the first key_counts[s] - n + 1 + i keys, so that a chunk at the
 // end of cached keys is the general case. Query head h reads key head h / (heads / kv_heads). Any head_dim
-// that is a multiple of 8.
+// that is a multiple of 8. Keys and values are rows, or cells in pages, which are read as they are stored.
 #pragma once
 
 #include <cstdint>
+#include <vlm/core/cell_pages.hpp>
 #include <vlm/core/queue.hpp>
 #include <vlm/core/view.hpp>
 
@@ -28,7 +29,9 @@ struct AttentionForward {
   View<const T, 2, D> k{}, v{};   // [keys, kv_heads * head_dim]
   View<T, 2, D> y{};              // [queries, heads * head_dim]
   View<float, 2, D> logsumexp{};  // [queries, heads] of the scaled scores, or empty
-  AttentionLayout<D> layout{};
+  AttentionLayout<D> layout{};    // its key_begin has no meaning for pages
+  CellPages<D> pages{};           // in place of k and v
+  Index block = 0;                // whose keys and values are read from the pages
 };
 
 // Keys stand where the queries stand (layout.key_begin and key_counts empty).

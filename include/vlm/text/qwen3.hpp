@@ -16,6 +16,7 @@
 #include <vlm/nn/recompute.hpp>
 #include <vlm/nn/residual.hpp>
 #include <vlm/nn/stack.hpp>
+#include <vlm/nn/yarn.hpp>
 
 namespace vlm {
 
@@ -29,6 +30,7 @@ struct TextSizes {
   double rope_theta = 5e6;
   std::array<Index, 3> rope_section{};     // frequencies of the axes time, height, width
   std::optional<bool> rope_interleaved{};  // whether the axes take turns, where the file says it
+  std::optional<Yarn> yarn{};              // of a context that is longer than the trained one
 };
 
 // The feed-forward kinds that a decoder can be made of.

@@ -49,6 +49,24 @@ inline float* floats_after(const Index* parts, Index sequences) {
   return reinterpret_cast<float*>((end + 63) / 64 * 64);
 }
 
+// The keys or values of a sequence, from a column on.
+template <class T>
+StoredRows stored_rows(const AttentionForward<Cpu, T>& op, const View<const T, 2, Cpu>& rows, bool values,
+                       Index sequence, Index first, Index column) {
+  const CellPages<Cpu>& pages = op.pages;
+  if (!pages)
+    return {.rows = reinterpret_cast<const std::byte*>(rows.row(first) + column),
+            .pages = nullptr,
+            .offset = 0,
+            .pitch = rows.pitch,
+            .narrow = false};
+  return {.rows = nullptr,
+          .pages = pages.table.data + pages.first(sequence),
+          .offset = pages.offset(op.block, values) + static_cast<std::size_t>(column) * size_of(pages.format),
+          .pitch = pages.features,
+          .narrow = pages.format == CellFormat::BF16};
+}
+
 }  // namespace cpu::attention
 
 template <class T>
@@ -83,11 +101,9 @@ void compute(Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op, Scratch scra
     const Index wide = kv_head * group * layout.head_dim, narrow = kv_head * layout.head_dim;
     const ForwardTask forward{
         .q = op.q.row(span.query) + wide,
-        .k = op.k.row(span.key) + narrow,
-        .v = op.v.row(span.key) + narrow,
         .q_pitch = op.q.pitch,
-        .k_pitch = op.k.pitch,
-        .v_pitch = op.v.pitch,
+        .k = stored_rows(op, op.k, false, s, span.key, narrow),
+        .v = stored_rows(op, op.v, true, s, span.key, narrow),
         .y = op.y.row(span.query) + wide,
         .y_pitch = op.y.pitch,
         .logsumexp = op.logsumexp ? op.logsumexp.row(span.query) + kv_head * group : nullptr,

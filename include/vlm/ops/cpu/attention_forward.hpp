@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include <vlm/core/cell_pages.hpp>
 #include <vlm/ops/cpu/attention_tile.hpp>
 
 namespace vlm::cpu::attention {
@@ -17,11 +18,38 @@ inline constexpr Index key_panel = 64;      // of a block, that are turned at on
 inline constexpr Index few_rows = 12;
 inline constexpr Index most_heads = forward_rows / few_rows;
 
+// Keys or values of a sequence: rows side by side, or cells in pages. Borders of pages are borders of panels, so that
+// what is read at once stands in one page.
+struct StoredRows {
+  const std::byte* rows;    // where there are no pages
+  std::byte* const* pages;  // or null
+  std::size_t offset;       // of the first number in a page
+  Index pitch;              // in numbers
+  bool narrow;              // bf16 instead of f32
+
+  const std::byte* at(Index row, Index column) const {
+    const Index size = narrow ? 2 : 4;
+    if (!pages) return rows + (row * pitch + column) * size;
+    constexpr Index cells = CellPages<Cpu>::cells;
+    return pages[row / cells] + offset + static_cast<std::size_t>((row % cells * pitch + column) * size);
+  }
+  // Asks for rows [row, row + count), as far as they are stored as one piece with `row`.
+  void prefetch(Index row, Index count, Index columns) const {
+    if (count <= 0) return;
+    const std::byte* from = at(row, 0);
+    for (Index i = 0; i < count; ++i)
+      for (Index j = 0; j < columns; j += narrow ? 32 : 16)
+        __builtin_prefetch(from + (i * pitch + j) * (narrow ? 2 : 4), 0, 2);
+  }
+};
+static_assert(CellPages<Cpu>::cells == 64);
+
 // Some rows of each of a few neighbouring key heads. Row r of a key head is query (first_row + r) / group and
 // head (first_row + r) % group. Several heads at once are for few rows: their keys stand side by side.
 struct ForwardTask {
-  const float *q, *k, *v;
-  Index q_pitch, k_pitch, v_pitch;
+  const float* q;
+  Index q_pitch;
+  StoredRows k, v;
   float* y;
   Index y_pitch;
   float* logsumexp;  // or null
@@ -41,7 +69,7 @@ struct ForwardTask {
 
 struct ForwardScratch {
   Index pitch, scores_pitch;
-  float *q, *y, *scores, *keys, *values, *sums, *most;
+  float *q, *y, *scores, *keys, *values, *sums, *most, *widened;
 
   explicit ForwardScratch(float* at, Index head_dim)
       : pitch(packed_pitch(head_dim)), scores_pitch(packed_pitch(forward_keys)) {
@@ -52,10 +80,12 @@ struct ForwardScratch {
     values = keys + head_dim * packed_pitch(key_panel);
     sums = values + forward_keys * pitch;  // of each lane
     most = sums + forward_rows * 16;
+    widened = most + forward_rows;
   }
   static Index floats(Index head_dim) {
     return (2 * forward_rows + forward_keys) * packed_pitch(head_dim) +
-           forward_rows * (packed_pitch(forward_keys) + 17) + head_dim * packed_pitch(key_panel);
+           forward_rows * (packed_pitch(forward_keys) + 17) + head_dim * packed_pitch(key_panel) +
+           key_panel * packed_pitch(head_dim);
   }
 };
 
@@ -90,6 +120,22 @@ struct ForwardKernel {
       }
   }
 
+  struct Widened {
+    const float* rows;
+    Index pitch;
+  };
+  // Rows [row, row + count) of a head as f32: where they stand, or in the scratch.
+  template <int W>
+  VLM_INLINE static Widened widened(const StoredRows& stored, Index row, Index count, Index h,
+                                    const ForwardTask& t, const ForwardScratch& s) {
+    const std::byte* from = stored.at(row, h * t.head_dim);
+    if (!stored.narrow) return {reinterpret_cast<const float*>(from), stored.pitch};
+    for (Index i = 0; i < count; ++i)
+      widen_row<W>(reinterpret_cast<const bf16*>(from) + i * stored.pitch, t.head_dim,
+                   s.widened + i * s.pitch);
+    return {s.widened, s.pitch};
+  }
+
   // All rows against keys [first, first + width) of the `seen` ones.
   template <int W>
   VLM_INLINE static void block(const ForwardTask& t, const ForwardScratch& s, Index first, Index width,
@@ -97,8 +143,8 @@ struct ForwardKernel {
     const Index columns = t.heads * t.head_dim;
     for (Index key = 0; key < width; key += key_panel) {
       const Index at = first + key, some = std::min(key_panel, width - key);
-      if (t.rows > few_rows) prefetch_rows(t.v + at * t.v_pitch, t.v_pitch, some, columns);
-      prefetch_rows(t.k + (at + some) * t.k_pitch, t.k_pitch, std::min(key_panel, seen - at - some), columns);
+      if (t.rows > few_rows) t.v.prefetch(at, some, columns);
+      t.k.prefetch(at + some, std::min(key_panel, seen - at - some), columns);
       for (Index h = 0; h < t.heads; ++h) score_panel<W>(t, s, h, first, key, some);
     }
     for (Index h = 0; h < t.heads; ++h)
@@ -113,7 +159,8 @@ struct ForwardKernel {
   VLM_INLINE static void score_panel(const ForwardTask& t, const ForwardScratch& s, Index h, Index first,
                                      Index key, Index width) {
     constexpr Index pitch = key_panel + 16;
-    turn<W>(t.k + (first + key) * t.k_pitch + h * t.head_dim, t.k_pitch, width, t.head_dim, s.keys, pitch);
+    const Widened k = widened<W>(t.k, first + key, width, h, t, s);
+    turn<W>(k.rows, k.pitch, width, t.head_dim, s.keys, pitch);
     const float* q = s.q + h * t.rows * s.pitch;
     float* to = s.scores + h * t.rows * s.scores_pitch + key;
     Product scores{.a = q,
@@ -144,19 +191,20 @@ struct ForwardKernel {
                                         Index width) {
     constexpr Index step = 16;
     const Index columns = t.heads * t.head_dim;
-    const float* v = t.v + first * t.v_pitch;
-    prefetch_rows(v, t.v_pitch, std::min(2 * step, width), columns);
-    for (Index key = 0; key < width; key += step, v += step * t.v_pitch) {
-      prefetch_rows(v + 2 * step * t.v_pitch, t.v_pitch, std::min(step, width - key - 2 * step), columns);
+    t.v.prefetch(first, std::min(2 * step, width), columns);
+    for (Index key = 0; key < width; key += step) {
+      t.v.prefetch(first + key + 2 * step, std::min(step, width - key - 2 * step), columns);
       for (Index h = 0; h < t.heads; ++h) {
+        const Index some = std::min(step, width - key);
+        const Widened v = widened<W>(t.v, first + key, some, h, t, s);
         const Product product{.a = s.scores + h * t.rows * s.scores_pitch + key,
                               .a_row = s.scores_pitch,
                               .a_k = 1,
-                              .b = v + h * t.head_dim,
-                              .b_pitch = t.v_pitch,
+                              .b = v.rows,
+                              .b_pitch = v.pitch,
                               .c = s.y + h * t.rows * s.pitch,
                               .c_pitch = s.pitch,
-                              .k = std::min(step, width - key),
+                              .k = some,
                               .add = true};
         multiply<W>(product, t.rows, t.head_dim);
       }
@@ -167,7 +215,6 @@ struct ForwardKernel {
   template <int W>
   VLM_INLINE static void add_values(const ForwardTask& t, const ForwardScratch& s, Index h, Index first,
                                     Index width) {
-    const float* v = t.v + first * t.v_pitch + h * t.head_dim;
     const float* weights = s.scores + h * t.rows * s.scores_pitch;
     float* y = s.y + h * t.rows * s.pitch;
     Product product{.a = weights,
@@ -179,8 +226,12 @@ struct ForwardKernel {
                     .c_pitch = s.pitch,
                     .k = width,
                     .add = true};
-    for (Index key = 0; key < width; ++key)
-      pack_row<W>(v + key * t.v_pitch, t.head_dim, 1, s.values + key * s.pitch);
+    for (Index key = 0; key < width; key += key_panel) {
+      const Index some = std::min(key_panel, width - key);
+      const Widened v = widened<W>(t.v, first + key, some, h, t, s);
+      for (Index i = 0; i < some; ++i)
+        pack_row<W>(v.rows + i * v.pitch, t.head_dim, 1, s.values + (key + i) * s.pitch);
+    }
     const Index padded = (t.head_dim + W - 1) / W * W;
     for (Index j = 0; j < padded; j += 2 * W)
       for (Index r = 0; r < t.rows; r += tile_rows<W>) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include <vlm/core/dtype.hpp>
 #include <vlm/ops/cpu/lanes.hpp>
 
 namespace vlm::cpu::attention {
@@ -194,6 +195,24 @@ VLM_INLINE void pack_row(const float* from, Index columns, float factor, float* 
       const Floats<8> zeros{};
       store<8>(to + 8, zeros);
     }
+}
+
+template <int W>
+struct HalfTypes {
+  typedef std::uint16_t Halves __attribute__((vector_size(W * sizeof(std::uint16_t))));
+};
+
+// to = from; columns are a multiple of 8.
+template <int W>
+VLM_INLINE void widen_row(const bf16* from, Index columns, float* to) {
+  for (; columns >= W; columns -= W, from += W, to += W) {
+    typename HalfTypes<W>::Halves halves;
+    std::memcpy(&halves, from, sizeof halves);
+    const Unsigned<W> bits = __builtin_convertvector(halves, Unsigned<W>) << 16;
+    std::memcpy(to, &bits, sizeof bits);
+  }
+  if constexpr (W == 16)
+    if (columns > 0) widen_row<8>(from, columns, to);
 }
 
 // to = factor * from, or added to what stands there.

@@ -1,0 +1,149 @@
+// chat FOLDER [--image P]... [--greedy] [--max-tokens N] ["question"]: asks a model one question and prints the answer,
+// or talks with it in the terminal, where a line that begins with a slash is a command: /image PATH and /video PATH for the
+// next message, /clear, /quit. Ctrl-C ends a reply.
+#include <atomic>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <vlm/vlm.hpp>
+
+#include "command_line.hpp"
+
+namespace {
+
+using vlm::Index;
+
+struct Options {
+  std::string folder, question, system;
+  std::vector<std::string> images, videos;
+  Index max_tokens = 0, thinking_tokens = -1;
+  double temperature = -1;
+  std::uint64_t seed = 0;
+  int threads = 0;
+  bool greedy = false, thoughts = false, narrow_cells = false;
+};
+
+std::atomic<bool> interrupted{false};
+
+vlm::ReplySettings settings_of(const Options& options) {
+  vlm::ReplySettings settings;
+  settings.seed = options.seed;
+  settings.thoughts = options.thoughts ? vlm::Thoughts::Show : vlm::Thoughts::Hide;
+  if (options.max_tokens > 0) settings.max_tokens = options.max_tokens;
+  if (options.thinking_tokens >= 0) settings.thinking_tokens = options.thinking_tokens;
+  if (options.temperature >= 0) settings.temperature = static_cast<float>(options.temperature);
+  return options.greedy ? vlm::greedy(settings) : settings;
+}
+
+// Pictures and text as one message.
+template <class Net>
+void say(vlm::Chat<Net>& chat, const Options& options, const std::string& text) {
+  std::vector<vlm::ImageInput> images;
+  std::vector<vlm::VideoInput> videos;
+  for (const std::string& path : options.images) images.push_back(vlm::image(path));
+  for (const std::string& path : options.videos) videos.push_back(vlm::video(path));
+  chat.user(images, videos, text);
+}
+
+template <class Net>
+void print_reply(vlm::Chat<Net>& chat, const vlm::ReplySettings& settings) {
+  interrupted = false;
+  for (const vlm::ReplyPiece piece : chat.reply(settings)) {
+    std::cout << piece.text << std::flush;
+    if (interrupted) break;
+  }
+  std::cout << '\n';
+}
+
+template <class Net>
+void print_cost(vlm::Chat<Net>& chat, const vlm::ReplySettings& settings) {
+  const vlm::ReplyCost cost = chat.cost(settings);
+  std::cerr << "prompt " << cost.prompt_tokens << " tokens, " << cost.visual_tokens << " of them visual, "
+            << cost.reused_tokens << " at hand; cells " << cost.cells << ", "
+            << vlm::bytes_text(cost.cell_bytes) << "; activations " << vlm::bytes_text(cost.activations)
+            << "; weights " << vlm::bytes_text(cost.weights) << '\n';
+}
+
+template <class Net>
+void talk(vlm::Chat<Net>& chat, Options options) {
+  const vlm::ReplySettings settings = settings_of(options);
+  std::signal(SIGINT, [](int) { interrupted = true; });
+  for (std::string line; std::cerr << "> " << std::flush, std::getline(std::cin, line);) {
+    const std::size_t space = std::min(line.find(' '), line.size());
+    const std::string command = line.substr(0, space), rest = line.substr(std::min(space + 1, line.size()));
+    try {
+      if (command == "/quit") return;
+      if (command == "/image") {
+        options.images.push_back(rest);
+      } else if (command == "/video") {
+        options.videos.push_back(rest);
+      } else if (command == "/clear") {
+        chat.clear();
+        options.images.clear();
+        options.videos.clear();
+      } else if (line.starts_with('/')) {
+        std::cerr << "commands: /image PATH, /video PATH, /clear, /quit\n";
+      } else if (!line.empty()) {
+        say(chat, options, line);
+        options.images.clear();
+        options.videos.clear();
+        print_cost(chat, settings);
+        print_reply(chat, settings);
+        std::cerr << "(" << vlm::name_of(chat.last().stop) << ", " << chat.last().tokens.size()
+                  << " tokens)\n";
+      }
+    } catch (const vlm::Error& error) {
+      std::cerr << error.what() << '\n';
+      options.images.clear();
+      options.videos.clear();
+    }
+  }
+}
+
+int chat(const Options& options) {
+  return vlm::with_model(options.folder, [&](const auto& net) {
+    vlm::Chat chat(net, {.threads = options.threads,
+                         .cells = options.narrow_cells ? vlm::CellFormat::BF16 : vlm::CellFormat::F32});
+    if (!options.system.empty()) chat.system(options.system);
+    if (options.question.empty()) {
+      talk(chat, options);
+    } else {
+      say(chat, options, options.question);
+      print_reply(chat, settings_of(options));
+    }
+    return 0;
+  });
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  CLI::App app("Asks a model about images and videos, once or in a conversation.");
+  Options options;
+  app.add_option("FOLDER", options.folder, "the model: config, weights, tokenizer, preprocessor")->required();
+  app.add_option("question", options.question, "one question; without it a conversation in the terminal");
+  app.add_option("--image", options.images, "an image before the question; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--video", options.videos, "a video before the question; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--system", options.system, "an instruction that opens the conversation");
+  app.add_flag("--greedy", options.greedy, "the likeliest token each time, without penalties");
+  app.add_option("--max-tokens", options.max_tokens, "longest answer; 0: the model's own limit")
+      ->check(CLI::Range(0, 1 << 20));
+  app.add_option("--thinking-tokens", options.thinking_tokens, "most tokens of thoughts")
+      ->check(CLI::Range(0, 1 << 20));
+  app.add_option("--temperature", options.temperature, "instead of the model's own")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", options.seed, "of the random choices")->capture_default_str();
+  app.add_flag("--thoughts", options.thoughts, "print the thoughts before the answer too");
+  app.add_flag("--bf16-cells", options.narrow_cells, "a key/value cache in bf16, of half the memory");
+  app.add_option("--threads", options.threads, "0: one for each processor")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024));
+  return example::run(app, count, arguments, [&] { return chat(options); });
+}

@@ -1,0 +1,109 @@
+#include <vlm/infer/chat_files.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include "infer/tiny_chat.hpp"
+#include "message_of.hpp"
+
+using namespace vlm;
+using namespace vlm::tests;
+
+namespace {
+
+std::vector<ChatTurn> turns_of(const ChatFiles& files) {
+  std::vector<ChatTurn> turns(3);
+  turns[0].message.role = "user";
+  files.append(turns[0], image(tiny_image(3)));
+  files.append(turns[0], "What is it?");
+  files.append(turns[0],
+               video(Video::from_frames(std::vector{tiny_image(1), tiny_image(2)}, FrameClock::rate(2))));
+  turns[1].message = {"assistant", {ContentItem::from_text("A cat.")}};
+  turns[2].message.role = "user";
+  files.append(turns[2], "What is that?");
+  return turns;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(infer_chat_files)
+
+// The prompt of the data room, which trains, and that of a chat are the same.
+BOOST_AUTO_TEST_CASE(a_prompt_is_what_training_shows) {
+  const Folder folder;
+  write_ppm(folder / "cat.ppm", tiny_image(3));
+  const std::string line = line_of({image_item(folder / "cat.ppm"), text_item("What is it?")}, "A cat.");
+  const Sample sample =
+      tiny_processor().prompt(parse_conversation(parse_json(line, "data.jsonl"), folder / "data.jsonl", 1));
+  const auto files = tiny_files();
+  ChatTurn turn{.message = {"user", {}}};
+  files->append(turn, image(folder / "cat.ppm"));
+  files->append(turn, "What is it?");
+  const Prompt prompt = files->prompt(std::span(&turn, 1));
+  BOOST_TEST((prompt.tokens == sample.tokens));
+  BOOST_REQUIRE(prompt.images.size() == 1);
+  BOOST_TEST((prompt.images[0].key == Prompt::of(sample, tiny_config()).images[0].key));
+}
+
+BOOST_AUTO_TEST_CASE(placeholders_are_widened) {
+  const auto files = tiny_files();
+  const std::vector<ChatTurn> turns = turns_of(*files);
+  const Prompt prompt = files->prompt(turns);
+  const ModelConfig config = tiny_config();
+  const auto count = [&](std::int32_t token) {
+    return std::count(prompt.tokens.begin(), prompt.tokens.end(), token);
+  };
+  BOOST_TEST(count(config.image_token) == prompt.images[0].grid.visual_tokens(2));
+  BOOST_TEST(count(config.video_token) == prompt.videos[0].grid.visual_tokens(2));
+  const std::string text = files->tokenizer().decode(prompt.tokens);
+  BOOST_TEST(
+      text.ends_with("<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n<|im_start|>user\nWhat is "
+                     "that?<|im_end|>\n<|im_start|>assistant\n"));
+}
+
+BOOST_AUTO_TEST_CASE(kept_tokens_stand_for_an_answer) {
+  const auto files = tiny_files();
+  std::vector<ChatTurn> turns = turns_of(*files);
+  const std::vector<std::int32_t> before = files->prompt(turns).tokens;
+  turns[1].tokens = {65, 66, 67};
+  const std::vector<std::int32_t> after = files->prompt(turns).tokens;
+  const std::vector<std::int32_t> cat = files->tokenizer().encode("A cat.");
+  BOOST_TEST(after.size() == before.size() + 3 - cat.size());
+  const auto kept = std::search(after.begin(), after.end(), turns[1].tokens.begin(), turns[1].tokens.end());
+  BOOST_REQUIRE((kept != after.end()));
+  BOOST_TEST(*(kept + 3) == files->tokenizer().id_of("<|im_end|>").value());
+}
+
+// Any template: its text is the prompt, and pictures take their places in it.
+BOOST_AUTO_TEST_CASE(other_templates_are_interpreted) {
+  const std::string source =
+      "{% for m in messages %}[{{ m.role }}]{% if m.content is string %}{{ m.content }}{% else %}{% for c in "
+      "m.content %}{% if c.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% elif c.type == "
+      "'video' "
+      "%}<|vision_start|><|video_pad|><|vision_end|>{% else %}{{ c.text }}{% endif %}{% endfor %}{% endif %}"
+      "{% endfor %}[answer]";
+  const ChatFiles files(tiny_tokenizer(), ChatTemplate::from_source(source, "chat_template.jinja"),
+                        tiny_images(), VideoSettings::for_images(tiny_images()), {}, tiny_config());
+  const Prompt prompt = files.prompt(turns_of(files));
+  const std::string text = files.tokenizer().decode(prompt.tokens);
+  BOOST_TEST(text.starts_with("[user]<|vision_start|><|image_pad|>"));
+  BOOST_TEST(text.ends_with("[assistant]A cat.[user]What is that?[answer]"));
+}
+
+BOOST_AUTO_TEST_CASE(files_of_different_models_are_refused) {
+  ModelConfig config = tiny_config();
+  const std::string expected = std::to_string(config.image_token);
+  config.image_token = 3;
+  BOOST_TEST(message_of([&] {
+               ChatFiles(tiny_tokenizer(), ChatTemplate(ChatVariant::Instruct), tiny_images(),
+                         VideoSettings::for_images(tiny_images()), {}, config);
+             }) ==
+             "vlm::ConfigError [chat-token]\n"
+             "  field     image_token_id of config.json\n"
+             "  expected  the tokenizer's id of <|image_pad|>, " +
+                 expected +
+                 "\n"
+                 "  got       3\n"
+                 "  try       take config.json and tokenizer.json from one place");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,115 @@
+#include <vlm/infer/prefix_file.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <cstring>
+
+#include "infer/tiny_chat.hpp"
+#include "message_of.hpp"
+
+using namespace vlm;
+using namespace vlm::tests;
+
+namespace {
+
+Prompt prompt_with_picture(Index length) {
+  const auto files = tiny_files();
+  ChatTurn turn{.message = {"user", {}}};
+  files->append(turn, image(tiny_image(7)));
+  files->append(turn, "What is it?");
+  Prompt prompt = files->prompt(std::span(&turn, 1));
+  for (Index i = static_cast<Index>(prompt.tokens.size()); i < length; ++i)
+    prompt.tokens.push_back(static_cast<std::int32_t>(i * i % 200));
+  return prompt;
+}
+
+std::vector<float> logits_of(Session<TinyNet>& session) {
+  const View<float, 2, Cpu> logits = session.logits();
+  return {logits.data, logits.data + logits.count()};
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(infer_prefix_file)
+
+BOOST_AUTO_TEST_CASE(what_is_loaded_is_what_was_saved) {
+  const TinyNet net = tiny_net();
+  const Folder folder;
+  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16}) {
+    const auto saved = std::make_shared<PrefixCache>(), loaded = std::make_shared<PrefixCache>();
+    Session<TinyNet> first(net, {.threads = 1, .cells = format, .cache = saved});
+    Prompt prompt = prompt_with_picture(200);
+    first.prefill(prompt, 0);
+    prompt.tokens[150] += 1;  // a second branch
+    first.prefill(prompt, 0);
+    BOOST_TEST(saved->page_count() == 4);
+    save_prefix_cache(*saved, folder / "cache.safetensors");
+
+    Session<TinyNet> second(net, {.threads = 1, .cells = format, .cache = loaded});
+    load_prefix_cache(*loaded, folder / "cache.safetensors");
+    BOOST_TEST(loaded->page_count() == 4);
+    BOOST_TEST(loaded->picture_count() == 1);
+    second.prefill(prompt, 0);
+    BOOST_TEST(second.counts().reused == 192);
+    BOOST_TEST(second.counts().encoded == 0);
+    BOOST_TEST(same_bits(logits_of(second), logits_of(first)));
+    prompt.tokens[2] += 1;  // nothing but the picture is known
+    second.prefill(prompt, 0);
+    first.prefill(prompt, 0);
+    BOOST_TEST(second.counts().reused < 64);
+    BOOST_TEST(second.counts().encoded == 0);
+    BOOST_TEST(same_bits(logits_of(second), logits_of(first)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_refused) {
+  const TinyNet net = tiny_net(), stranger = tiny_net(2);
+  const Folder folder;
+  const std::string path = folder / "cache.safetensors";
+  const auto cache = std::make_shared<PrefixCache>(), other = std::make_shared<PrefixCache>();
+  Session<TinyNet> session(net, {.threads = 1, .cache = cache});
+  session.prefill(prompt_with_picture(130), 0);
+  save_prefix_cache(*cache, path);
+  const Session<TinyNet> foreign(stranger, {.threads = 1, .cache = other});
+  BOOST_TEST(message_of([&] { load_prefix_cache(*other, path); }) ==
+             "vlm::FileError [prefix-file]\n"
+             "  file      " +
+                 path +
+                 "\n"
+                 "  at        identity\n"
+                 "  expected  the model and the format of cells of the cache\n"
+                 "  got       another\n"
+                 "  try       remove this file, which is damaged or of another model");
+
+  // Any bit that is turned, and any end that is missing. What stands between is padding of the header.
+  const std::string whole = read_file(path);
+  for (std::size_t at = 0; at < whole.size(); at += at < 3000 ? 7 : 977) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    folder.write("damaged", damaged);
+    const auto fresh = std::make_shared<PrefixCache>();
+    const Session<TinyNet> reader(net, {.threads = 1, .cache = fresh});
+    try {
+      load_prefix_cache(*fresh, folder / "damaged");
+      BOOST_TEST_INFO("byte " << at);
+      BOOST_TEST(false);
+    } catch (const Error&) {
+      BOOST_TEST(fresh->page_count() == 0);
+    }
+    folder.write("short", whole.substr(0, at));
+    BOOST_CHECK_THROW(load_prefix_cache(*fresh, folder / "short"), Error);
+  }
+  PrefixCache unused;
+  BOOST_TEST(message_of([&] { load_prefix_cache(unused, path); }) ==
+             "vlm::ConfigError [cache-model]\n"
+             "  expected  a cache that a session has used\n"
+             "  got       a new one\n"
+             "  try       make the session or the chat first");
+  BOOST_CHECK_THROW(save_prefix_cache(unused, path), ConfigError);
+  BOOST_TEST(read_file(path) == whole);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
