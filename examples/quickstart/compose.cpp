@@ -172,9 +172,11 @@ struct Split {
   std::vector<Collage> collages;
 
   Split(const std::string& idx, const std::string& out, const std::string& split, std::uint64_t seed,
-        std::size_t collage_count)
-      : deck(idx, out, split, seed),
-        collages(Collages(deck, out, split + "-collages-idx3-ubyte", collage_count).all()) {}
+        std::size_t variants, std::size_t collage_count)
+      : deck(idx, out, split, seed) {
+    deck.add_variants(variants);
+    collages = Collages(deck, split + "-collages-idx3-ubyte", collage_count).all();
+  }
 };
 
 Turn mixed(Split& split) {
@@ -310,8 +312,8 @@ int main(int argc, char** argv) {
   app.add_option("--scale", scale, "times as many training lines")->check(CLI::Range(1, 100));
   return example::run(app, argc, argv, [&] {
     std::filesystem::create_directories(out_folder);
-    Split train(idx_folder, out_folder, "train", seed, 20000 * scale);
-    Split held_out(idx_folder, out_folder, "t10k", seed, 2000);
+    Split train(idx_folder, out_folder, "train", seed, 1, 20000 * scale);
+    Split held_out(idx_folder, out_folder, "t10k", seed, 0, 2000);
     compose_training(train, out_folder, scale);
     compose_held_out(held_out, out_folder);
     return 0;

@@ -40,29 +40,59 @@ class Dice {
 };
 
 struct Picture {
-  std::string reference;
-  std::size_t label = 0, number = 0;  // `number` in its split
-  const Class& item() const { return classes[label]; }
+  std::string reference;  // relative to the folder of the conversations
+  std::size_t label = 0;
+  const Class& item() const { return classes.at(label); }
 };
+
+// An IDX file of square grey pictures that is written at once.
+class PictureFile {
+ public:
+  explicit PictureFile(Index count, Index side) : bytes_({'\0', '\0', '\x08', '\x03'}) {
+    for (const Index extent : {count, side, side})
+      for (int shift = 24; shift >= 0; shift -= 8) bytes_ += static_cast<char>(extent >> shift & 0xff);
+  }
+  void add(const std::string& pixels) { bytes_ += pixels; }
+  void write(const std::string& path) const { vlm::write_file_atomically(path, bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+inline constexpr Index picture_side = 28;
 
 // The pictures of one split: each once before any comes again.
 class Deck {
  public:
-  // References are relative to `out`, where the conversations are written, so that both folders may move together.
-  Deck(const std::string& folder, const std::string& out, const std::string& split, std::uint64_t seed)
-      : images_(folder + "/" + split + "-images-idx3-ubyte"), dice_(seed) {
-    const std::string reference = std::filesystem::relative(images_.path(), out).string() + "#";
+  // `out` is the folder of the conversations; references are relative to it, so that both folders may move together.
+  Deck(const std::string& folder, std::string out, const std::string& split, std::uint64_t seed)
+      : out_(std::move(out)), split_(split), dice_(seed) {
+    const vlm::IdxFile images(folder + "/" + split + "-images-idx3-ubyte");
     const vlm::IdxFile labels(folder + "/" + split + "-labels-idx1-ubyte");
-    if (images_.extents().size() != 3 || labels.extents().size() != 1 || images_.count() != labels.count())
+    const std::string reference = std::filesystem::relative(images.path(), out_).string() + "#";
+    if (images.extents().size() != 3 || labels.extents().size() != 1 || images.count() != labels.count())
       throw vlm::DataError("idx-pair", {{"file", labels.path()},
-                                        {"expected", "one label for each image of " + images_.path()},
+                                        {"expected", "one label for each image of " + images.path()},
                                         {"got", vlm::shape_text(labels.extents()) + " labels, " +
-                                                    vlm::shape_text(images_.extents()) + " images"}});
-    for (Index i = 0; i < images_.count(); ++i)
-      add({reference + std::to_string(i), labels.item(i)[0], pictures_.size()});
+                                                    vlm::shape_text(images.extents()) + " images"}});
+    for (Index i = 0; i < images.count(); ++i) add({reference + std::to_string(i), labels.item(i)[0]});
     for (const auto& members : by_class_)
       if (members.empty())
         throw vlm::DataError("idx-label", {{"file", labels.path()}, {"expected", "every label"}});
+  }
+
+  // Adds each picture `times` more, mirrored or not and moved by up to two pixels.
+  void add_variants(std::size_t times) {
+    const std::size_t count = pictures_.size();
+    for (std::size_t round = 1; round <= times; ++round) {
+      const std::string name = split_ + "-variants" + std::to_string(round) + "-idx3-ubyte";
+      PictureFile file(static_cast<Index>(count), picture_side);
+      for (std::size_t i = 0; i < count; ++i) {
+        file.add(variant(image(pictures_[i])));
+        add({name + "#" + std::to_string(i), pictures_[i].label});
+      }
+      file.write(out_ + "/" + name);
+    }
   }
 
   const std::vector<Picture>& pictures() const { return pictures_; }
@@ -83,10 +113,9 @@ class Deck {
     for (std::size_t i = 0; i < count; ++i) chosen.push_back(of_class(labels.at(i)));
     return chosen;
   }
-  vlm::Image image(const Picture& picture) const {
-    return vlm::idx_image(images_, static_cast<Index>(picture.number));
-  }
+  vlm::Image image(const Picture& picture) { return files_.load(out_ + "/" + picture.reference); }
   Dice& dice() { return dice_; }
+  const std::string& out() const { return out_; }
 
  private:
   void add(Picture picture) {
@@ -99,7 +128,21 @@ class Deck {
     pictures_.push_back(std::move(picture));
   }
 
-  vlm::IdxFile images_;
+  std::string variant(const vlm::Image& image) {
+    const bool mirrored = dice_.percent(67);
+    const Index down = static_cast<Index>(dice_.below(5)) - 2, right = static_cast<Index>(dice_.below(5)) - 2;
+    std::string pixels;
+    for (Index y = 0; y < picture_side; ++y)
+      for (Index x = 0; x < picture_side; ++x) {
+        const Index row = y - down, column = (mirrored ? picture_side - 1 - x : x) - right;
+        const bool inside = row >= 0 && row < picture_side && column >= 0 && column < picture_side;
+        pixels += static_cast<char>(inside ? image.at(row, column)[0] : 0);
+      }
+    return pixels;
+  }
+
+  std::string out_, split_;
+  vlm::ImageFiles files_;
   Dice dice_;
   std::vector<Picture> pictures_;
   std::vector<std::size_t> order_;
@@ -122,20 +165,15 @@ struct Collage {
   }
 };
 
-inline constexpr Index quarter = 28, collage_side = 2 * quarter, smallest_item = 20;
+inline constexpr Index quarter = picture_side, collage_side = 2 * quarter, smallest_item = 20;
 
-// Collages, in one IDX file that is written by `close`.
+// Composes collages, and writes them to one IDX file beside the conversations.
 class Collages {
  public:
-  Collages(Deck& deck, std::string folder, std::string name, std::size_t count)
-      : deck_(&deck), path_(std::move(folder) + "/" + name) {
-    bytes_ = {'\0', '\0', '\x08', '\x03'};
-    for (const std::size_t extent :
-         {count, static_cast<std::size_t>(collage_side), static_cast<std::size_t>(collage_side)})
-      for (int shift = 24; shift >= 0; shift -= 8) bytes_ += static_cast<char>(extent >> shift & 0xff);
+  Collages(Deck& deck, const std::string& name, std::size_t count)
+      : deck_(&deck), file_(static_cast<Index>(count), collage_side) {
     for (std::size_t i = 0; i < count; ++i) compose(name + "#" + std::to_string(i));
-    vlm::write_file_atomically(path_, bytes_);
-    bytes_.clear();
+    file_.write(deck.out() + "/" + name);
   }
   const std::vector<Collage>& all() const { return collages_; }
 
@@ -155,7 +193,7 @@ class Collages {
           repeats ? deck_->of_class(different[dice.below(2) * (count - 1)].label) : different[i];
       collage.items.push_back({picture.label, paste(canvas, deck_->image(picture), places.at(i))});
     }
-    bytes_ += canvas;
+    file_.add(canvas);
     collages_.push_back(std::move(collage));
   }
 
@@ -184,7 +222,7 @@ class Collages {
   }
 
   Deck* deck_;
-  std::string path_, bytes_;
+  PictureFile file_;
   std::vector<Collage> collages_;
 };
 
