@@ -23,14 +23,18 @@ using namespace clothes;
 using namespace pictures;
 using vlm::Json;
 
-// A piece of a question: text, or something to see and what it would be in words.
+// A piece of what a conversation is about: text, or something to see and what it would be in words.
 struct Piece {
   Json seen;  // null for text
   std::string words;
 };
-struct Turn {
-  std::vector<Piece> question;
-  std::string answer;
+struct Round {
+  std::string question, answer;
+};
+// Everything that is asked about the same pieces, which stand before the first question.
+struct Talk {
+  std::vector<Piece> about;
+  std::vector<Round> rounds;
 };
 
 Json part(const std::string& type, Json value) {
@@ -72,81 +76,92 @@ Piece see(const Clip& clip) {
   return {std::move(seen), words};
 }
 
-Turn classify(const Picture& picture) {
-  return {{see(picture), say(classify_question)}, picture.item().name};
+Round classify(const Class& item) { return {classify_question, item.name}; }
+Round caption(const Class& item, const Caption& wording) {
+  return {wording.question, wording.answer(item.name)};
 }
-Turn think(const Picture& picture) {
-  return {{see(picture), say(classify_question + thinking_request)}, thoughts(picture.item())};
+Round yes_or_no(const Class& item, Dice& dice) {
+  const Class& asked = dice.percent(50) ? item : dice.one_of(classes);
+  return {is_this(asked), yes_no(&asked == &item)};
 }
-Turn caption(const Picture& picture, const Caption& wording) {
-  return {{see(picture), say(wording.question)}, wording.answer(picture.item().name)};
-}
-Turn ask_yes_no(const Picture& picture, Dice& dice) {
-  const std::size_t other = (picture.label + 1 + dice.below(classes.size() - 1)) % classes.size();
-  const std::size_t asked = dice.percent(50) ? picture.label : other;
-  return {{see(picture), say(is_this(classes.at(asked)))}, yes_no(asked == picture.label)};
-}
-Turn ask_group(const Picture& picture) { return {{see(picture), say(group_question)}, picture.item().group}; }
 
-Turn ask_about_two(Deck& deck) {
+// Rounds about one picture.
+Talk describe(Deck& deck) {
+  const Picture& picture = deck.deal();
+  const Class& item = picture.item();
+  std::vector<Round> rounds = {caption(item, deck.dice().one_of(captions)),
+                               yes_or_no(item, deck.dice()),
+                               {group_question, item.group}};
+  deck.dice().shuffle(rounds);
+  return {{see(picture)}, rounds};
+}
+Talk name(const Picture& picture) { return {{see(picture)}, {classify(picture.item())}}; }
+Talk think(const Picture& picture) {
+  return {{see(picture)}, {{classify_question + thinking_request, thoughts(picture.item())}}};
+}
+
+Talk compare(Deck& deck) {
   const Picture& left = deck.deal();
-  const std::size_t kind = deck.dice().below(3);
-  const bool same = kind == 0 && deck.dice().percent(50);
+  const bool same = deck.dice().percent(30);
   const Picture& right = same ? deck.of_class(left.label) : deck.of_another_class(left.label);
-  Turn turn{{see(left), see(right)}, {}};
-  if (kind == 0) {
-    turn.question.push_back(say(same_question));
-    turn.answer = yes_no(same);
-  } else if (kind == 1) {
-    turn.question.push_back(say(both_question));
-    turn.answer = left.item().name + ", " + right.item().name;
-  } else {
+  std::vector<Round> rounds = {{same_question, yes_no(left.label == right.label)},
+                               {both_question, left.item().name + ", " + right.item().name}};
+  if (!same) {
     const bool ask_left = deck.dice().percent(50);
-    turn.question.push_back(say(where_is((ask_left ? left : right).item())));
-    turn.answer = ask_left ? "left" : "right";
+    rounds.push_back({where_is((ask_left ? left : right).item()), ask_left ? "left" : "right"});
   }
-  return turn;
+  deck.dice().shuffle(rounds);
+  return {{see(left), see(right)}, rounds};
 }
 
-// Where the one item of its kind is.
-Turn ground(const std::vector<Collage>& collages, Dice& dice) {
+// Where each item is that is the only one of its kind.
+Talk ground(const std::vector<Collage>& collages, Dice& dice) {
   for (;;) {
     const Collage& collage = dice.one_of(collages);
-    const Collage::Item& item = dice.one_of(collage.items);
-    if (collage.count(item.label) != 1) continue;
-    const Class& kind = classes.at(item.label);
-    return {{see(collage, true), say(locate(kind))},
-            "[{\"bbox_2d\": " + box_text(item) + ", \"label\": \"" + kind.name + "\"}]"};
+    std::vector<Round> rounds;
+    for (const Collage::Item& item : collage.items) {
+      const Class& kind = classes.at(item.label);
+      if (collage.count(item.label) == 1)
+        rounds.push_back(
+            {locate(kind), "[{\"bbox_2d\": " + box_text(item) + ", \"label\": \"" + kind.name + "\"}]"});
+    }
+    if (rounds.empty()) continue;
+    dice.shuffle(rounds);
+    return {{see(collage, true)}, rounds};
   }
 }
-Turn count(const std::vector<Collage>& collages, Dice& dice) {
+Talk count(const std::vector<Collage>& collages, Dice& dice) {
   const Collage& collage = dice.one_of(collages);
-  if (dice.percent(50))
-    return {{see(collage, false), say(count_all_question)}, std::to_string(collage.items.size())};
+  Talk talk{{see(collage, false)}, {{count_all_question, std::to_string(collage.items.size())}}};
   const std::size_t label = dice.percent(75) ? dice.one_of(collage.items).label : dice.below(classes.size());
-  return {{see(collage, false), say(how_many(classes.at(label)))}, std::to_string(collage.count(label))};
+  talk.rounds.push_back({how_many(classes.at(label)), std::to_string(collage.count(label))});
+  dice.shuffle(talk.rounds);
+  return talk;
 }
-Turn ask_time(Deck& deck, std::size_t items) {
+Talk tell_times(Deck& deck, std::size_t items) {
   Dice& dice = deck.dice();
   constexpr double rates[] = {0.5, 1, 2};
   const Clip clip{deck.of_different_classes(items), rates[dice.below(3)]};
-  const std::size_t asked = dice.below(items);
-  return {{see(clip), say(when_is(clip.items[asked].item()))}, vlm::time_text(clip.time(asked))};
+  Talk talk{{see(clip)}, {}};
+  for (std::size_t i = 0; i < items; ++i)
+    talk.rounds.push_back({when_is(clip.items[i].item()), vlm::time_text(clip.time(i))});
+  dice.shuffle(talk.rounds);
+  return talk;
+}
+
+std::string digits(Dice& dice, std::size_t length) {
+  std::string text;
+  while (text.size() < length) text += static_cast<char>('0' + dice.below(10));
+  return text;
 }
 
 // Pages of sentences, pictures with numbers, and one sentence with a code: the needle.
-Turn read_document(Deck& deck, std::size_t pages) {
+Talk read_document(Deck& deck, std::size_t pages) {
   Dice& dice = deck.dice();
-  const auto digits = [&dice](std::size_t length) {
-    std::string text;
-    while (text.size() < length) text += static_cast<char>('0' + dice.below(10));
-    return text;
-  };
   const std::vector<Picture> shown = deck.of_different_classes(std::min(pages, classes.size()));
-  const std::string code = digits(4);
-  const std::size_t asked = dice.below(shown.size()), place = dice.below(pages);
-  Turn turn;
-  std::string number;
+  const std::string code = digits(dice, 4);
+  const std::size_t place = dice.below(pages);
+  Talk talk{{}, {{code_question, code}}};
   for (std::size_t page = 0; page < pages; ++page) {
     std::string text = "Page " + std::to_string(page + 1) + ".";
     for (int i = 0; i < 2; ++i) {
@@ -154,17 +169,23 @@ Turn read_document(Deck& deck, std::size_t pages) {
       text += " A " + item.name + " is " + item.definition + ".";
     }
     if (page == place) text += " The code is " + code + ".";
-    turn.question.push_back(say(text + "\n"));
+    talk.about.push_back(say(text + "\n"));
     if (page >= shown.size()) continue;
-    const std::string written = digits(2);
-    if (page == asked) number = written;
-    turn.question.push_back(see(shown[page]));
-    turn.question.push_back(say(" " + written + "\n"));
+    const std::string number = digits(dice, 2);
+    talk.about.push_back(see(shown[page]));
+    talk.about.push_back(say(" " + number + "\n"));
+    talk.rounds.push_back({number_of(shown[page].item()), number});
   }
-  const bool needle = dice.percent(50);
-  turn.question.push_back(say(needle ? code_question : number_of(shown[asked].item())));
-  turn.answer = needle ? code : number;
-  return turn;
+  dice.shuffle(talk.rounds);
+  return talk;
+}
+
+// Words and numbers to be read out.
+Talk read_out(Dice& dice) {
+  std::string text;
+  for (std::size_t left = 4 + dice.below(12); left > 0; --left)
+    text += (text.empty() ? "" : " ") + (dice.percent(50) ? dice.one_of(classes).name : digits(dice, 2));
+  return {{say(text + "\n")}, {{read_question, text}}};
 }
 
 struct Split {
@@ -179,51 +200,50 @@ struct Split {
   }
 };
 
-Turn mixed(Split& split) {
+Talk mixed(Split& split) {
   Deck& deck = split.deck;
   const std::size_t kind = deck.dice().below(100);
-  if (kind < 10) return caption(deck.deal(), deck.dice().one_of(captions));
-  if (kind < 40) return classify(deck.deal());
-  if (kind < 45) return ask_yes_no(deck.deal(), deck.dice());
-  if (kind < 48) return ask_group(deck.deal());
-  if (kind < 58) return ask_about_two(deck);
-  if (kind < 72) return ground(split.collages, deck.dice());
-  if (kind < 86) return count(split.collages, deck.dice());
-  return ask_time(deck, 4);
+  if (kind < 12) return describe(deck);
+  if (kind < 35) return name(deck.deal());
+  if (kind < 43) return compare(deck);
+  if (kind < 65) return ground(split.collages, deck.dice());
+  if (kind < 78) return count(split.collages, deck.dice());
+  return tell_times(deck, 4);
 }
 
-Turn long_mixed(Split& split, std::size_t pages) {
+Talk long_mixed(Split& split, std::size_t pages) {
   Deck& deck = split.deck;
   const std::size_t kind = deck.dice().below(100);
-  if (kind < 25) return read_document(deck, pages / 2 + deck.dice().below(pages / 2 + 1));
-  if (kind < 40) return ask_time(deck, 4 + deck.dice().below(5));
+  if (kind < 30) return read_document(deck, pages / 2 + deck.dice().below(pages / 2 + 1));
+  if (kind < 40) return tell_times(deck, 4 + deck.dice().below(5));
   return mixed(split);
 }
 
-Turn instruction(Split& split) {
+Talk instruction(Split& split) {
   const std::size_t kind = split.deck.dice().below(100);
-  if (kind < 40) return classify(split.deck.deal());
-  if (kind < 45) return think(split.deck.deal());
-  if (kind < 50) return read_document(split.deck, 4);
+  if (kind < 40) return name(split.deck.deal());
+  if (kind < 44) return think(split.deck.deal());
+  if (kind < 48) return read_document(split.deck, 6);
   return mixed(split);
 }
 
-Turn in_words(Turn turn) {
+Talk in_words(Talk talk) {
   std::string words;
-  for (const Piece& piece : turn.question) words += (piece.seen.is_null() ? "" : " ") + piece.words;
-  return {{say(words)}, std::move(turn.answer)};
+  for (const Piece& piece : talk.about) words += piece.words;
+  return {{say(words + "\n")}, std::move(talk.rounds)};
 }
-Turn text(Split& split) {
+Talk text(Split& split) {
   Dice& dice = split.deck.dice();
   const std::size_t kind = dice.below(100);
-  if (kind < 70) return in_words(mixed(split));
-  if (kind < 85) return in_words(instruction(split));
-  if (kind < 90) return in_words(read_document(split.deck, 3));
+  if (kind < 20) return read_out(dice);
+  if (kind < 35) return in_words(read_document(split.deck, 2 + dice.below(3)));
+  if (kind < 45) return in_words(instruction(split));
+  if (kind < 95) return in_words(mixed(split));
   const Class& item = dice.one_of(classes);
-  if (kind < 94)
-    return {{say("What is a " + item.name + "?")}, "A " + item.name + " is " + item.definition + "."};
-  if (kind < 97) return {{say("What do you call this: " + item.definition + "?")}, item.name};
-  return {{say("Which group does a " + item.name + " belong to?")}, item.group};
+  return {{},
+          {{"What is a " + item.name + "?", "A " + item.name + " is " + item.definition + "."},
+           {"What do you call this: " + item.definition + "?", item.name},
+           {"Which group does a " + item.name + " belong to?", item.group}}};
 }
 
 // One JSON Lines file; evaluation lines get an id.
@@ -232,16 +252,19 @@ class Lines {
   explicit Lines(std::string path, std::string id_prefix = {})
       : path_(std::move(path)), id_prefix_(std::move(id_prefix)) {}
 
-  void add(const Turn& turn) {
-    Json content = Json::array();
-    for (const Piece& piece : turn.question)
+  void add(const Talk& talk) {
+    Json messages = Json::array(), content = Json::array();
+    for (const Piece& piece : talk.about)
       content.push_back(piece.seen.is_null() ? part("text", piece.words) : piece.seen);
-    const Json answer = Json::array({part("text", turn.answer)});
-    const Json user = Json::object({{"role", "user"}, {"content", content}});
-    const Json assistant = Json::object({{"role", "assistant"}, {"content", answer}});
+    for (const Round& round : talk.rounds) {
+      content.push_back(part("text", round.question));
+      messages.push_back(Json::object({{"role", "user"}, {"content", std::move(content)}}));
+      messages.push_back(Json::object({{"role", "assistant"}, {"content", round.answer}}));
+      content = Json::array();
+    }
     Json line = Json::object();
     if (!id_prefix_.empty()) line.set("id", id_prefix_ + "-" + std::to_string(count_));
-    line.set("messages", Json::array({user, assistant}));
+    line.set("messages", std::move(messages));
     text_ += vlm::write_json(line) + "\n";
     ++count_;
   }
@@ -258,20 +281,23 @@ class Lines {
 // Training lines; the words in them are collected for the tokenizer.
 void compose_training(Split& split, const std::string& out, std::size_t scale) {
   std::set<std::string> corpus;
-  const auto write = [&](const char* name, std::size_t count, auto next_turn) {
-    Lines lines(out + "/" + name);
+  const auto write = [&](const char* file, std::size_t count, auto next) {
+    Lines lines(out + "/" + file);
     for (std::size_t i = 0; i < count; ++i) {
-      const Turn turn = next_turn();
-      for (const Piece& piece : turn.question) corpus.insert(piece.words + "\n");
-      corpus.insert(turn.answer + "\n");
-      lines.add(turn);
+      const Talk talk = next();
+      for (const Piece& piece : talk.about) corpus.insert(piece.words + "\n");
+      for (const Round& round : talk.rounds) corpus.insert(round.question + "\n" + round.answer + "\n");
+      lines.add(talk);
     }
     lines.close();
   };
   Deck& deck = split.deck;
-  write("text.jsonl", 24000 * scale, [&] { return text(split); });
-  write("names.jsonl", deck.pictures().size(), [&] { return classify(deck.deal()); });
-  write("captions.jsonl", 20000, [&] { return caption(deck.deal(), deck.dice().one_of(captions)); });
+  write("text.jsonl", 40000 * scale, [&] { return text(split); });
+  write("names.jsonl", deck.pictures().size(), [&] { return name(deck.deal()); });
+  write("captions.jsonl", 20000, [&] {
+    const Picture& picture = deck.deal();
+    return Talk{{see(picture)}, {caption(picture.item(), deck.dice().one_of(captions))}};
+  });
   write("mixed.jsonl", 60000 * scale, [&] { return mixed(split); });
   write("long.jsonl", 6000 * scale, [&] { return long_mixed(split, 12); });
   write("longest.jsonl", 2000 * scale, [&] { return long_mixed(split, 48); });
@@ -281,21 +307,28 @@ void compose_training(Split& split, const std::string& out, std::size_t scale) {
   vlm::write_file_atomically(out + "/corpus.txt", words);
 }
 
+// One question in each line.
 void compose_held_out(Split& split, const std::string& out) {
-  const auto write = [&](const std::string& task, std::size_t count, auto next_turn) {
+  const auto write = [&](const std::string& task, std::size_t count, auto next) {
     Lines lines(out + "/test_" + task + ".jsonl", task);
-    for (std::size_t i = 0; i < count; ++i) lines.add(next_turn(i));
+    for (std::size_t i = 0; i < count; ++i) {
+      Talk talk = next(i);
+      talk.rounds.resize(1);
+      lines.add(talk);
+    }
     lines.close();
   };
   Deck& deck = split.deck;
   const std::size_t few = 500;
-  write("classify", deck.pictures().size(), [&](std::size_t i) { return classify(deck.pictures()[i]); });
-  write("captions", few,
-        [&](std::size_t i) { return caption(deck.deal(), captions.at(i % captions.size())); });
-  write("pairs", few, [&](std::size_t) { return ask_about_two(deck); });
+  write("classify", deck.pictures().size(), [&](std::size_t i) { return name(deck.pictures()[i]); });
+  write("captions", few, [&](std::size_t i) {
+    const Picture& picture = deck.deal();
+    return Talk{{see(picture)}, {caption(picture.item(), captions.at(i % captions.size()))}};
+  });
+  write("pairs", few, [&](std::size_t) { return compare(deck); });
   write("grounding", few, [&](std::size_t) { return ground(split.collages, deck.dice()); });
   write("counting", few, [&](std::size_t) { return count(split.collages, deck.dice()); });
-  write("time", few, [&](std::size_t) { return ask_time(deck, 4); });
+  write("time", few, [&](std::size_t) { return tell_times(deck, 4); });
   write("documents", few / 2, [&](std::size_t) { return read_document(deck, 6); });
 }
 
@@ -312,7 +345,7 @@ int main(int argc, char** argv) {
   app.add_option("--scale", scale, "times as many training lines")->check(CLI::Range(1, 100));
   return example::run(app, argc, argv, [&] {
     std::filesystem::create_directories(out_folder);
-    Split train(idx_folder, out_folder, "train", seed, 1, 20000 * scale);
+    Split train(idx_folder, out_folder, "train", seed, scale, 20000 * scale);
     Split held_out(idx_folder, out_folder, "t10k", seed, 0, 2000);
     compose_training(train, out_folder, scale);
     compose_held_out(held_out, out_folder);
