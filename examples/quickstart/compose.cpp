@@ -114,7 +114,8 @@ Talk compare(Deck& deck) {
   return {{see(left), see(right)}, rounds};
 }
 
-// Where each item is that is the only one of its kind.
+// Where each item is that is the only one of its kind. Like all answers that point at something, these name it first:
+// a small model finds what it has just named.
 Talk ground(const std::vector<Collage>& collages, Dice& dice) {
   for (;;) {
     const Collage& collage = dice.one_of(collages);
@@ -123,7 +124,7 @@ Talk ground(const std::vector<Collage>& collages, Dice& dice) {
       const Class& kind = classes.at(item.label);
       if (collage.count(item.label) == 1)
         rounds.push_back(
-            {locate(kind), "[{\"bbox_2d\": " + box_text(item) + ", \"label\": \"" + kind.name + "\"}]"});
+            {locate(kind), "[{\"label\": \"" + kind.name + "\", \"bbox_2d\": " + box_text(item) + "}]"});
     }
     if (rounds.empty()) continue;
     dice.shuffle(rounds);
@@ -144,7 +145,8 @@ Talk tell_times(Deck& deck, std::size_t items) {
   const Clip clip{deck.of_different_classes(items), rates[dice.below(3)]};
   Talk talk{{see(clip)}, {}};
   for (std::size_t i = 0; i < items; ++i)
-    talk.rounds.push_back({when_is(clip.items[i].item()), vlm::time_text(clip.time(i))});
+    talk.rounds.push_back(
+        {when_is(clip.items[i].item()), clip.items[i].item().name + " at " + vlm::time_text(clip.time(i))});
   dice.shuffle(talk.rounds);
   return talk;
 }
@@ -174,7 +176,7 @@ Talk read_document(Deck& deck, std::size_t pages) {
     const std::string number = digits(dice, 2);
     talk.about.push_back(see(shown[page]));
     talk.about.push_back(say(" " + number + "\n"));
-    talk.rounds.push_back({number_of(shown[page].item()), number});
+    talk.rounds.push_back({number_of(shown[page].item()), shown[page].item().name + " " + number});
   }
   dice.shuffle(talk.rounds);
   return talk;
@@ -237,8 +239,9 @@ Talk text(Split& split) {
   const std::size_t kind = dice.below(100);
   if (kind < 20) return read_out(dice);
   if (kind < 35) return in_words(read_document(split.deck, 2 + dice.below(3)));
-  if (kind < 45) return in_words(instruction(split));
-  if (kind < 95) return in_words(mixed(split));
+  if (kind < 50) return in_words(tell_times(split.deck, 2 + dice.below(4)));
+  if (kind < 55) return in_words(instruction(split));
+  if (kind < 96) return in_words(mixed(split));
   const Class& item = dice.one_of(classes);
   return {{},
           {{"What is a " + item.name + "?", "A " + item.name + " is " + item.definition + "."},

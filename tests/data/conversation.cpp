@@ -115,11 +115,13 @@ BOOST_AUTO_TEST_CASE(bad_lines) {
        "no such member: this reader has no use for it", "an array"},
       {R"({"id": [], "messages": [{"role": "user", "content": ""}]})", "id", "a string", "an array"},
   };
-  for (const Case& wrong : cases)
-    BOOST_TEST(message_of([&] { read(wrong.line); }) ==
-               std::string("vlm::DataError [data-line]\n  file      /sets/pets/a.jsonl\n  line      7\n") +
-                   "  field     " + wrong.field + "\n  expected  " + wrong.expected + "\n  got       " +
-                   wrong.got + "\n  try       correct this line");
+  for (const Case& wrong : cases) {
+    std::string expected =
+        "vlm::DataError [data-line]\n  file      /sets/pets/a.jsonl\n  line      7\n  field     ";
+    expected.append(wrong.field).append("\n  expected  ").append(wrong.expected);
+    expected.append("\n  got       ").append(wrong.got).append("\n  try       correct this line");
+    BOOST_TEST(message_of([&] { read(wrong.line); }) == expected);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
