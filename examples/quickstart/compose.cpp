@@ -223,9 +223,10 @@ Talk long_mixed(Split& split, std::size_t pages) {
 
 Talk instruction(Split& split) {
   const std::size_t kind = split.deck.dice().below(100);
-  if (kind < 40) return name(split.deck.deal());
-  if (kind < 44) return think(split.deck.deal());
-  if (kind < 48) return read_document(split.deck, 6);
+  if (kind < 36) return name(split.deck.deal());
+  if (kind < 40) return think(split.deck.deal());
+  if (kind < 44) return read_document(split.deck, 6);
+  if (kind < 56) return ground(split.collages, split.deck.dice());
   return mixed(split);
 }
 
