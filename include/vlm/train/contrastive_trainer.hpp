@@ -68,7 +68,7 @@ class ContrastiveTrainer {
   // loss or gradient are not finite [diverged].
   Report step() {
     const auto start = std::chrono::steady_clock::now();
-    loader_.next_step(batches_, TokenMean::power);
+    loader_.next_step(batches_, S::LossKind::power);
     Report report = gradients(batches_);
     report.step = step_ + 1;
     report.learning_rate = schedule_(step_ + 1);

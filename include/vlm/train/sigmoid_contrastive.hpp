@@ -18,6 +18,8 @@ namespace vlm {
 // One object serves batch after batch, in memory that it keeps. One thread at a time.
 class SigmoidContrastive {
  public:
+  static constexpr double power = 0;  // every picture weighs the same, however long its text is
+
   // What is trained beside the rows: t, the logarithm of the scale, and the bias b. The paper begins with a bias of -10
   // for its thousands of texts in a batch; among few it would leave wrong pairs without a gradient.
   struct Temperature {
