@@ -4,8 +4,8 @@
 #   examples/quickstart.sh           every stage in short, for two cores
 #   examples/quickstart.sh --long    four times the steps, for better answers
 #   examples/quickstart.sh --help
-# Results are in runs/quickstart/: scores.json, samples/ and the finished model in model/. Ctrl-C stops; the same command
-# goes on with what is done. FASHION_MNIST=FOLDER names the photographs where Debian's package is not.
+# Results are in runs/quickstart/: scores.json, samples/ and the finished model in model/. Ctrl-C stops; the same
+# command goes on with what is done. FASHION_MNIST=FOLDER names the photographs where Debian's package is not.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -169,7 +169,8 @@ rm -rf "$run/model.partial"
 cp -r "$run/SFT/model" "$run/model.partial"
 rm -rf "$run/model"
 mv "$run/model.partial" "$run/model"
-"$programs/answers" "$run/model" "$run"/data/test_{classify,grounding,counting,time}.jsonl --count 4 --samples "$run/samples"
+"$programs/answers" "$run/model" "$run"/data/test_{classify,grounding,counting,time}.jsonl --count 4 \
+  --samples "$run/samples"
 # The report page, where the program is there.
 if [ -x "$programs/report" ]; then "$programs/report" "$run" "$run/report.html"; fi
 echo "== $run/scores.json"

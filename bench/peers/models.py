@@ -359,7 +359,9 @@ def fastest_form(forms, folder, inputs):
 def compare_training(kind, folder):
     sparse, tiny = kind == "MoE", arguments.tiny
     config = training_config(kind, tiny)
-    samples, length, grid = (2, 24, (4, 8)) if tiny else (110, 28, (4, 4)) if kind == "quick start" else (4, 512, (16, 32))
+    samples, length, grid = (110, 28, (4, 4)) if kind == "quick start" else (4, 512, (16, 32))
+    if tiny:
+        samples, length, grid = 2, 24, (4, 8)
     inputs, checkpoint = folder / "inputs.safetensors", folder / "checkpoint"
     labels = write_inputs(inputs, config, samples, length, grid, True)
     make_checkpoint(config, checkpoint, "F32")

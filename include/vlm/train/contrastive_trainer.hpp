@@ -1,6 +1,6 @@
-// ContrastiveTrainer<Stage>: gives a vision tower the pretrained state that S0 presumes, from pictures and their texts. A
-// picture is the mean of the tower's rows; a text is the mean of the rows that a table has for its tokens. Only the tower
-// is kept: out/model is the start with another tower.
+// ContrastiveTrainer<Stage>: gives a vision tower the pretrained state that S0 presumes, from pictures and their texts.
+// A picture is the mean of the tower's rows; a text is the mean of the rows that a table has for its tokens. Only the
+// tower is kept: out/model is the start with another tower.
 #pragma once
 
 #include <algorithm>
