@@ -1,6 +1,6 @@
 // evaluate FOLDER TASK.jsonl: free greedy answers to the prompts of a task, compared with the
 // answers that stand in it. A line holds messages; what an assistant says after the last user
-// message is the expected answer.
+// message is the expected answer. Where that points at boxes, their mean overlap is told too.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -35,8 +35,22 @@ std::string_view trimmed(std::string_view text) {
 
 struct Score {
   Index correct = 0, count = 0;
+  Index boxes = 0;      // that were expected
+  double overlaps = 0;  // the sum of intersections over unions with them
   double share() const { return count > 0 ? static_cast<double>(correct) / static_cast<double>(count) : 0; }
+  double mean_overlap() const { return overlaps / static_cast<double>(boxes); }
 };
+
+// Adds what an answer's boxes have in common with the expected ones, in order; a missing box has nothing.
+void add_overlaps(const std::string& answer, const std::string& expected, Score& score) {
+  constexpr vlm::ImageSize picture{1000, 1000};
+  const std::vector<vlm::Box> wanted = vlm::parse_grounding(expected, picture).boxes;
+  if (wanted.empty()) return;
+  const std::vector<vlm::Box> found = vlm::parse_grounding(answer, picture).boxes;
+  for (std::size_t i = 0; i < std::min(wanted.size(), found.size()); ++i)
+    score.overlaps += vlm::overlap(wanted[i], found[i]);
+  score.boxes += static_cast<Index>(wanted.size());
+}
 
 std::vector<std::int32_t> end_tokens(const vlm::Tokenizer& tokenizer) {
   std::vector<std::int32_t> ids;
@@ -78,6 +92,7 @@ Score answer_task(const AnswerPrompts& answer_prompts, const Options& options, s
       const bool correct = trimmed(answer) == trimmed(expected);
       score.correct += correct;
       ++score.count;
+      add_overlaps(answer, expected, score);
       lines += vlm::write_json(Json::object({{"id", conversations[i].id},
                                              {"line", conversations[i].place.line},
                                              {"answer", answer},
@@ -104,17 +119,20 @@ int evaluate(const Options& options) {
 
   std::printf("exact match %.4f (%lld of %lld)\n", score.share(), static_cast<long long>(score.correct),
               static_cast<long long>(score.count));
+  if (score.boxes > 0)
+    std::printf("mean IoU %.4f (%lld boxes)\n", score.mean_overlap(), static_cast<long long>(score.boxes));
   std::printf("%.1f seconds\n", seconds);
   if (!options.answers.empty()) vlm::write_file_atomically(options.answers, lines);
-  if (!options.json.empty())
-    vlm::write_file_atomically(options.json, vlm::write_json(Json::object({{"model", options.folder},
-                                                                           {"task", options.task},
-                                                                           {"exact_match", score.share()},
-                                                                           {"correct", score.correct},
-                                                                           {"count", score.count},
-                                                                           {"seconds", seconds}}),
-                                                             2) +
-                                                 "\n");
+  if (!options.json.empty()) {
+    Json result = Json::object({{"model", options.folder},
+                                {"task", options.task},
+                                {"exact_match", score.share()},
+                                {"correct", score.correct},
+                                {"count", score.count},
+                                {"seconds", seconds}});
+    if (score.boxes > 0) result.set("mean_iou", score.mean_overlap());
+    vlm::write_file_atomically(options.json, vlm::write_json(result, 2) + "\n");
+  }
   return score.share() >= options.require ? 0 : 1;
 }
 

@@ -10,6 +10,8 @@ tests/golden/requirements.txt. Rows whose names contain TEXT are run:
 
     training step, dense     forward, backward and AdamW in f32 of a model of 12 layers with 2,048 tokens in 4 samples,
     training step, MoE       each with one image of 128 visual tokens; in transformers a batch of 4 rows without padding
+    training step, quick start   the model and the step of stage S1 in examples/quickstart.sh: 3,080 tokens in 110
+                             samples of one photograph and a short question; for transformers, again, without padding
     answering                with --checkpoint: its loading, a prompt of 512 tokens, and an image of 1024x1024 pixels
                              through tower and mergers; bf16 weights, against transformers in f32 and in bf16
 
@@ -38,7 +40,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAUSE = 0.05  # until PyTorch's threads sleep
-STEP_BARS = {"dense": 1.3, "MoE": 2.0}
+STEP_BARS = {"dense": 1.3, "MoE": 2.0, "quick start": 2.0}
 STEP_PEAK_BAR, STEP_MEMORY_BAR = 0.7, 0.6
 ANSWER_BAR, ANSWER_PEAK_BAR, ANSWER_MEMORY_BARS = 1.15, 0.8, {"f32": 0.6, "bf16": 1.05}
 LOSS_TOLERANCE, SIZE_TOLERANCE = 1e-4, 1e-3  # relative
@@ -69,7 +71,14 @@ def rope(*section):
     return {"mrope_interleaved": True, "mrope_section": list(section), "rope_type": "default"}
 
 
-def training_config(sparse, tiny):
+def training_config(kind, tiny):
+    sparse = kind == "MoE"
+    if kind == "quick start" and not tiny:  # as examples/quickstart/prepare.cpp writes it
+        text = {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2,
+                "head_dim": 32, "intermediate_size": 256, "vocab_size": 640, "rope_scaling": rope(6, 5, 5)}
+        vision = {"depth": 4, "hidden_size": 128, "num_heads": 4, "intermediate_size": 512, "patch_size": 7,
+                  "num_position_embeddings": 64, "deepstack_visual_indexes": [1, 2, 3]}
+        return config_of(text, vision, 630)
     if tiny:
         text = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
                 "head_dim": 8, "intermediate_size": 64, "vocab_size": 100, "rope_scaling": rope(2, 1, 1)}
@@ -87,7 +96,7 @@ def training_config(sparse, tiny):
 
 def answering_config(tiny):
     if tiny:
-        return training_config(False, True)
+        return training_config("dense", True)
     return json.loads((ROOT / "tests/model/configs/2B.json").read_text(encoding="utf-8"))
 
 
@@ -349,8 +358,10 @@ def fastest_form(forms, folder, inputs):
 
 def compare_training(kind, folder):
     sparse, tiny = kind == "MoE", arguments.tiny
-    config = training_config(sparse, tiny)
-    samples, length, grid = (2, 24, (4, 8)) if tiny else (4, 512, (16, 32))
+    config = training_config(kind, tiny)
+    samples, length, grid = (110, 28, (4, 4)) if kind == "quick start" else (4, 512, (16, 32))
+    if tiny:
+        samples, length, grid = 2, 24, (4, 8)
     inputs, checkpoint = folder / "inputs.safetensors", folder / "checkpoint"
     labels = write_inputs(inputs, config, samples, length, grid, True)
     make_checkpoint(config, checkpoint, "F32")

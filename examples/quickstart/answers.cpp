@@ -1,5 +1,5 @@
-// answers FOLDER TASK.jsonl: shows the pictures of a task's first lines with the model's
-// answers and the truth.
+// answers FOLDER TASK.jsonl...: shows the pictures of the first lines of tasks with the model's answers and the truth;
+// with --samples, writes them down for a report too: FOLDER/samples.json and its pictures.
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -47,9 +47,12 @@ show::Shown shown(const vlm::Conversation& conversation, const std::string& answ
   for (const vlm::Message& message : conversation.messages) {
     if (message.role != "user") continue;
     question = vlm::text_of(message);
-    for (const vlm::ContentItem& item : message.content)
+    for (const vlm::ContentItem& item : message.content) {
       if (item.kind == vlm::ContentItem::Kind::Image)
         result.image = beside(result.image, vlm::load_image(item.reference));
+      for (std::size_t frame = 0; frame < item.frames.size(); frame += 2)
+        result.image = beside(result.image, vlm::load_image(item.frames[frame]));
+    }
   }
   const std::size_t width = std::max<std::size_t>(28, static_cast<std::size_t>(result.image.width));
   for (const std::string& text :
@@ -58,16 +61,39 @@ show::Shown shown(const vlm::Conversation& conversation, const std::string& answ
   return result;
 }
 
-std::vector<vlm::Conversation> first_lines(const std::string& path, Index count) {
+void add_first_lines(const std::string& path, Index count, std::vector<vlm::Conversation>& conversations) {
   const vlm::JsonlFile task(path);
-  std::vector<vlm::Conversation> conversations;
   for (Index i = 0; i < std::min(count, task.size()); ++i) conversations.push_back(task.conversation(i));
-  return conversations;
 }
 
-int show_answers(const std::string& folder, const std::string& task, Index count) {
+std::string question_of(const vlm::Conversation& conversation) {
+  std::string question;
+  for (const vlm::Message& message : conversation.messages)
+    if (message.role == "user") question = vlm::text_of(message);
+  return question;
+}
+
+// samples.json: a list of {"image", "question", "answer", "expected"}; the images are PNG files beside it.
+void write_samples(const std::string& folder, const std::vector<vlm::Conversation>& conversations,
+                   const std::vector<std::string>& answers, const std::vector<show::Shown>& pictures) {
+  vlm::make_folder(folder);
+  vlm::Json list = vlm::Json::array();
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const std::string name = std::to_string(i) + ".png";
+    vlm::write_file_atomically(folder + "/" + name, vlm::encode_png(pictures[i].image));
+    list.push_back(vlm::Json::object({{"image", name},
+                                      {"question", question_of(conversations[i])},
+                                      {"answer", answers[i]},
+                                      {"expected", vlm::reference_answer(conversations[i])}}));
+  }
+  vlm::write_file_atomically(folder + "/samples.json", vlm::write_json(list, 2) + "\n");
+}
+
+int show_answers(const std::string& folder, const std::vector<std::string>& tasks, Index count,
+                 const std::string& samples) {
   const vlm::Processor processor = vlm::Processor::load(folder);
-  const std::vector<vlm::Conversation> conversations = first_lines(task, count);
+  std::vector<vlm::Conversation> conversations;
+  for (const std::string& task : tasks) add_first_lines(task, count, conversations);
   std::vector<vlm::Sample> prompts;
   for (const vlm::Conversation& conversation : conversations)
     prompts.push_back(processor.prompt(conversation));
@@ -76,10 +102,12 @@ int show_answers(const std::string& folder, const std::string& task, Index count
                                        .stop_tokens = {tokenizer.id_of("<|im_end|>").value()},
                                        .vocabulary = static_cast<Index>(tokenizer.vocabulary_size())};
   const auto net = vlm::Model<vlm::Qwen3VL, vlm::Cpu>::load(folder);
-  const auto answers = vlm::Generator(net).answer(prompts, settings);
+  std::vector<std::string> answers;
+  for (const auto& answer : vlm::Generator(net).answer(prompts, settings))
+    answers.push_back(tokenizer.decode(answer, vlm::SpecialTokens::Skip));
   std::vector<show::Shown> pictures;
-  for (std::size_t i = 0; i < answers.size(); ++i)
-    pictures.push_back(shown(conversations[i], tokenizer.decode(answers[i], vlm::SpecialTokens::Skip)));
+  for (std::size_t i = 0; i < answers.size(); ++i) pictures.push_back(shown(conversations[i], answers[i]));
+  if (!samples.empty()) write_samples(samples, conversations, answers, pictures);
   show::show_images(pictures, stdout);
   return 0;
 }
@@ -88,10 +116,15 @@ int show_answers(const std::string& folder, const std::string& task, Index count
 
 int main(int argument_count, char** arguments) {
   CLI::App app("Shows pictures with a model's answers about them.");
-  std::string folder, task;
+  std::string folder, samples;
+  std::vector<std::string> tasks;
   Index count = 10;
   app.add_option("FOLDER", folder, "the model")->required();
-  app.add_option("TASK", task, "conversations, one JSON object a line")->required();
-  app.add_option("--count", count, "lines to answer")->capture_default_str()->check(CLI::Range(1, 1000));
-  return example::run(app, argument_count, arguments, [&] { return show_answers(folder, task, count); });
+  app.add_option("TASK", tasks, "conversations, one JSON object a line")->required();
+  app.add_option("--count", count, "lines of each task to answer")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  app.add_option("--samples", samples, "folder for samples.json and its pictures");
+  return example::run(app, argument_count, arguments,
+                      [&] { return show_answers(folder, tasks, count, samples); });
 }

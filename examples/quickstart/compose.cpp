@@ -1,13 +1,11 @@
-// Composes the quick start's conversations from a folder of IDX files (Fashion-MNIST, unpacked): text for the
-// decoder's warm-up, captions, mixed questions about one and two images, instructions, and held-out
-// questions. A training line is {"messages": [user, assistant]}; the images are references "FILE#INDEX". The
-// files of the test split are read for the held-out questions only.
+// Composes the quick start's conversations from a folder of IDX files (Fashion-MNIST, unpacked): captions, questions
+// about one and two pictures, boxes and counts in collages, times in clips, long documents, answers with thoughts;
+// the same in words alone; and held-out questions. A training line is {"messages": [user, assistant]}; images are
+// references "FILE#INDEX". The files of the test split are read for the held-out questions only.
 #include <CLI/CLI.hpp>
-#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <random>
 #include <set>
 #include <string>
 #include <utility>
@@ -16,176 +14,261 @@
 #include <vlm/vlm.hpp>
 
 #include "../command_line.hpp"
-
 #include "clothes.hpp"
+#include "pictures.hpp"
 
 namespace {
 
 using namespace clothes;
+using namespace pictures;
 using vlm::Json;
 
-// Random choices that are equal on every machine for one seed.
-class Dice {
- public:
-  explicit Dice(std::uint64_t seed) : engine_(seed) {}
-  std::size_t below(std::size_t count) { return static_cast<std::size_t>(engine_() % count); }
-  bool percent(std::size_t chance) { return below(100) < chance; }
-  template <class List>
-  const auto& one_of(const List& list) {
-    return list[below(list.size())];
-  }
-  template <class T>
-  void shuffle(std::vector<T>& list) {
-    for (std::size_t i = list.size(); i > 1; --i) std::swap(list[i - 1], list[below(i)]);
-  }
-
- private:
-  std::mt19937_64 engine_;
+// A piece of what a conversation is about: text, or something to see and what it would be in words.
+struct Piece {
+  Json seen;  // null for text
+  std::string words;
 };
-
-struct Picture {
-  std::string reference;
-  std::size_t label = 0;
-  const Class& item() const { return classes[label]; }
-};
-
-struct Turn {
-  std::vector<Picture> pictures;
+struct Round {
   std::string question, answer;
 };
-
-// The pictures of one split, dealt in shuffled order: each once before any comes again.
-class Deck {
- public:
-  // References are relative to `out`, where the conversations are written, so that both folders may move together.
-  Deck(const std::string& folder, const std::string& out, const std::string& split, std::uint64_t seed)
-      : dice_(seed) {
-    const std::string path = folder + "/" + split + "-images-idx3-ubyte";
-    const std::string reference = std::filesystem::relative(path, out).string() + "#";
-    const vlm::IdxFile images(path), labels(folder + "/" + split + "-labels-idx1-ubyte");
-    if (images.extents().size() != 3 || labels.extents().size() != 1 || images.count() != labels.count())
-      throw vlm::DataError("idx-pair", {{"file", labels.path()},
-                                        {"expected", "one label for each image of " + path},
-                                        {"got", vlm::shape_text(labels.extents()) + " labels, " +
-                                                    vlm::shape_text(images.extents()) + " images"}});
-    for (vlm::Index i = 0; i < images.count(); ++i) add({reference + std::to_string(i), labels.item(i)[0]});
-    for (const auto& members : by_class_)
-      if (members.empty())
-        throw vlm::DataError("idx-label", {{"file", labels.path()}, {"expected", "every label"}});
-  }
-
-  const std::vector<Picture>& pictures() const { return pictures_; }
-  const Picture& deal() {
-    if (next_ == 0) dice_.shuffle(order_), next_ = order_.size();
-    return pictures_[order_[--next_]];
-  }
-  const Picture& of_class(std::size_t label) { return pictures_[dice_.one_of(by_class_.at(label))]; }
-  const Picture& of_another_class(std::size_t label) {
-    return of_class((label + 1 + dice_.below(classes.size() - 1)) % classes.size());
-  }
-  Dice& dice() { return dice_; }
-
- private:
-  void add(Picture picture) {
-    if (picture.label >= classes.size())
-      throw vlm::DataError("idx-label", {{"image", picture.reference},
-                                         {"expected", "a label from 0 to 9"},
-                                         {"got", std::to_string(picture.label)}});
-    by_class_.at(picture.label).push_back(pictures_.size());
-    order_.push_back(pictures_.size());
-    pictures_.push_back(std::move(picture));
-  }
-
-  Dice dice_;
-  std::vector<Picture> pictures_;
-  std::vector<std::size_t> order_;
-  std::size_t next_ = 0;
-  std::array<std::vector<std::size_t>, classes.size()> by_class_;
+// Everything that is asked about the same pieces, which stand before the first question.
+struct Talk {
+  std::vector<Piece> about;
+  std::vector<Round> rounds;
 };
 
-// ---- Questions about pictures.
-
-Turn classify(const Picture& picture) { return {{picture}, classify_question, picture.item().name}; }
-
-Turn caption(const Picture& picture, const Caption& wording) {
-  return {{picture}, wording.question, wording.answer(picture.item().name)};
+Json part(const std::string& type, Json value) {
+  return Json::object({{"type", type}, {type, std::move(value)}});
 }
 
-Turn ask_yes_no(const Picture& picture, Dice& dice) {
-  const std::size_t other = (picture.label + 1 + dice.below(classes.size() - 1)) % classes.size();
-  const std::size_t asked = dice.percent(50) ? picture.label : other;
-  return {{picture}, is_this(classes[asked].name), yes_no(asked == picture.label)};
+Piece say(const std::string& words) { return {Json(), words}; }
+Piece see(const Picture& picture) {
+  return {part("image", picture.reference), "[" + picture.item().name + "]"};
 }
 
-Turn ask_about_two(Deck& deck) {
-  const Picture& left = deck.deal();
-  const std::size_t kind = deck.dice().below(3);
-  const bool same = kind == 0 && deck.dice().percent(50);
-  const Picture& right = same ? deck.of_class(left.label) : deck.of_another_class(left.label);
-  if (kind == 0) return {{left, right}, same_question, yes_no(same)};
-  if (kind == 1) return {{left, right}, both_question, left.item().name + ", " + right.item().name};
-  const bool ask_left = deck.dice().percent(50);
-  return {{left, right}, where_is((ask_left ? left : right).item().name), ask_left ? "left" : "right"};
+std::string box_text(const Collage::Item& item) {
+  std::string text;
+  for (const Index edge : item.box) text += (text.empty() ? "" : ", ") + std::to_string(edge);
+  return "[" + text + "]";
+}
+Piece see(const Collage& collage, bool with_boxes) {
+  std::string words;
+  for (const Collage::Item& item : collage.items)
+    words += "[" + classes.at(item.label).name + (with_boxes ? " " + box_text(item) : "") + "]";
+  return {part("image", collage.reference), words};
 }
 
-Turn mixed(Deck& deck) {
-  const std::size_t kind = deck.dice().below(100);
-  if (kind < 30) return ask_about_two(deck);
+// A clip of one item after the other, each for two frames.
+struct Clip {
+  std::vector<Picture> items;
+  double frames_per_second = 1;
+  double time(std::size_t item) const { return (static_cast<double>(2 * item) + 0.5) / frames_per_second; }
+};
+Piece see(const Clip& clip) {
+  Json frames = Json::array();
+  std::string words;
+  for (std::size_t i = 0; i < clip.items.size(); ++i) {
+    for (int frame = 0; frame < 2; ++frame) frames.push_back(clip.items[i].reference);
+    words += "<" + vlm::time_text(clip.time(i)) + ">[" + clip.items[i].item().name + "]";
+  }
+  Json seen = part("video", std::move(frames));
+  seen.set("sample_fps", clip.frames_per_second);
+  return {std::move(seen), words};
+}
+
+Round classify(const Class& item) { return {classify_question, item.name}; }
+Round caption(const Class& item, const Caption& wording) {
+  return {wording.question, wording.answer(item.name)};
+}
+Round yes_or_no(const Class& item, Dice& dice) {
+  const Class& asked = dice.percent(50) ? item : dice.one_of(classes);
+  return {is_this(asked), yes_no(&asked == &item)};
+}
+
+// Rounds about one picture.
+Talk describe(Deck& deck) {
   const Picture& picture = deck.deal();
-  if (kind < 45) return caption(picture, deck.dice().one_of(captions));
-  if (kind < 60) return {{picture}, name_question, "a " + picture.item().name};
-  if (kind < 75) return classify(picture);
-  if (kind < 90) return ask_yes_no(picture, deck.dice());
-  return {{picture}, group_question, picture.item().group};
+  const Class& item = picture.item();
+  std::vector<Round> rounds = {caption(item, deck.dice().one_of(captions)),
+                               yes_or_no(item, deck.dice()),
+                               {group_question, item.group}};
+  deck.dice().shuffle(rounds);
+  return {{see(picture)}, rounds};
+}
+Talk name(const Picture& picture) { return {{see(picture)}, {classify(picture.item())}}; }
+Talk think(const Picture& picture) {
+  return {{see(picture)}, {{classify_question + thinking_request, thoughts(picture.item())}}};
 }
 
-Turn instruction(Deck& deck) {
+Talk compare(Deck& deck) {
+  const Picture& left = deck.deal();
+  const bool same = deck.dice().percent(30);
+  const Picture& right = same ? deck.of_class(left.label) : deck.of_another_class(left.label);
+  std::vector<Round> rounds = {{same_question, yes_no(left.label == right.label)},
+                               {both_question, left.item().name + ", " + right.item().name}};
+  if (!same) {
+    const bool ask_left = deck.dice().percent(50);
+    rounds.push_back({where_is((ask_left ? left : right).item()), ask_left ? "left" : "right"});
+  }
+  deck.dice().shuffle(rounds);
+  return {{see(left), see(right)}, rounds};
+}
+
+// Where each item is that is the only one of its kind. Like all answers that point at something, these name it first:
+// a small model finds what it has just named.
+Talk ground(const std::vector<Collage>& collages, Dice& dice) {
+  for (;;) {
+    const Collage& collage = dice.one_of(collages);
+    std::vector<Round> rounds;
+    for (const Collage::Item& item : collage.items) {
+      const Class& kind = classes.at(item.label);
+      if (collage.count(item.label) == 1)
+        rounds.push_back(
+            {locate(kind), "[{\"label\": \"" + kind.name + "\", \"bbox_2d\": " + box_text(item) + "}]"});
+    }
+    if (rounds.empty()) continue;
+    dice.shuffle(rounds);
+    return {{see(collage, true)}, rounds};
+  }
+}
+Talk count(const std::vector<Collage>& collages, Dice& dice) {
+  const Collage& collage = dice.one_of(collages);
+  Talk talk{{see(collage, false)}, {{count_all_question, std::to_string(collage.items.size())}}};
+  const std::size_t label = dice.percent(75) ? dice.one_of(collage.items).label : dice.below(classes.size());
+  talk.rounds.push_back({how_many(classes.at(label)), std::to_string(collage.count(label))});
+  dice.shuffle(talk.rounds);
+  return talk;
+}
+Talk tell_times(Deck& deck, std::size_t items) {
+  Dice& dice = deck.dice();
+  constexpr double rates[] = {0.5, 1, 2};
+  const Clip clip{deck.of_different_classes(items), rates[dice.below(3)]};
+  Talk talk{{see(clip)}, {}};
+  for (std::size_t i = 0; i < items; ++i)
+    talk.rounds.push_back(
+        {when_is(clip.items[i].item()), clip.items[i].item().name + " at " + vlm::time_text(clip.time(i))});
+  dice.shuffle(talk.rounds);
+  return talk;
+}
+
+std::string digits(Dice& dice, std::size_t length) {
+  std::string text;
+  while (text.size() < length) text += static_cast<char>('0' + dice.below(10));
+  return text;
+}
+
+// Pages of sentences, pictures with numbers, and one sentence with a code: the needle.
+Talk read_document(Deck& deck, std::size_t pages) {
+  Dice& dice = deck.dice();
+  const std::vector<Picture> shown = deck.of_different_classes(std::min(pages, classes.size()));
+  const std::string code = digits(dice, 4);
+  const std::size_t place = dice.below(pages);
+  Talk talk{{}, {{code_question, code}}};
+  for (std::size_t page = 0; page < pages; ++page) {
+    std::string text = "Page " + std::to_string(page + 1) + ".";
+    for (int i = 0; i < 2; ++i) {
+      const Class& item = dice.one_of(classes);
+      text += " A " + item.name + " is " + item.definition + ".";
+    }
+    if (page == place) text += " The code is " + code + ".";
+    talk.about.push_back(say(text + "\n"));
+    if (page >= shown.size()) continue;
+    const std::string number = digits(dice, 2);
+    talk.about.push_back(see(shown[page]));
+    talk.about.push_back(say(" " + number + "\n"));
+    talk.rounds.push_back({number_of(shown[page].item()), shown[page].item().name + " " + number});
+  }
+  dice.shuffle(talk.rounds);
+  return talk;
+}
+
+// Words and numbers to be read out.
+Talk read_out(Dice& dice) {
+  std::string text;
+  for (std::size_t left = 4 + dice.below(12); left > 0; --left)
+    text += (text.empty() ? "" : " ") + (dice.percent(50) ? dice.one_of(classes).name : digits(dice, 2));
+  return {{say(text + "\n")}, {{read_question, text}}};
+}
+
+struct Split {
+  Deck deck;
+  std::vector<Collage> collages;
+
+  Split(const std::string& idx, const std::string& out, const std::string& split, std::uint64_t seed,
+        std::size_t variants, std::size_t collage_count)
+      : deck(idx, out, split, seed) {
+    deck.add_variants(variants);
+    collages = Collages(deck, split + "-collages-idx3-ubyte", collage_count).all();
+  }
+};
+
+Talk mixed(Split& split) {
+  Deck& deck = split.deck;
   const std::size_t kind = deck.dice().below(100);
-  if (kind < 75) return classify(deck.deal());
-  return kind < 85 ? ask_yes_no(deck.deal(), deck.dice()) : ask_about_two(deck);
+  if (kind < 12) return describe(deck);
+  if (kind < 35) return name(deck.deal());
+  if (kind < 43) return compare(deck);
+  if (kind < 65) return ground(split.collages, deck.dice());
+  if (kind < 78) return count(split.collages, deck.dice());
+  return tell_times(deck, 4);
 }
 
-// ---- Text alone: the same questions, with the pictures put into words.
-
-Turn in_words(Turn turn) {
-  std::string scene;
-  if (turn.pictures.size() == 1) scene = "The picture shows a " + turn.pictures[0].item().name + ". ";
-  if (turn.pictures.size() == 2)
-    scene = "Left: a " + turn.pictures[0].item().name + ". Right: a " + turn.pictures[1].item().name + ". ";
-  return {{}, scene + turn.question, std::move(turn.answer)};
-}
-
-Turn text(Deck& deck) {
+Talk long_mixed(Split& split, std::size_t pages) {
+  Deck& deck = split.deck;
   const std::size_t kind = deck.dice().below(100);
-  if (kind < 45) return in_words(mixed(deck));
-  if (kind < 80) return in_words(instruction(deck));
-  const Class& item = deck.dice().one_of(classes);
-  if (kind < 87)
-    return {{}, "What is a " + item.name + "?", "A " + item.name + " is " + item.definition + "."};
-  if (kind < 94) return {{}, "What do you call this: " + item.definition + "?", "a " + item.name};
-  return {{}, "Which group does a " + item.name + " belong to?", item.group};
+  if (kind < 30) return read_document(deck, pages / 2 + deck.dice().below(pages / 2 + 1));
+  if (kind < 40) return tell_times(deck, 4 + deck.dice().below(5));
+  return mixed(split);
 }
 
-Json part(const std::string& type, const std::string& value) {
-  return Json::object({{"type", type}, {type, value}});
+Talk instruction(Split& split) {
+  const std::size_t kind = split.deck.dice().below(100);
+  if (kind < 36) return name(split.deck.deal());
+  if (kind < 40) return think(split.deck.deal());
+  if (kind < 44) return read_document(split.deck, 6);
+  if (kind < 56) return ground(split.collages, split.deck.dice());
+  return mixed(split);
 }
 
-// One JSON Lines file; evaluation lines get an id. The words of training lines are collected in `corpus`.
+Talk in_words(Talk talk) {
+  std::string words;
+  for (const Piece& piece : talk.about) words += piece.words;
+  return {{say(words + "\n")}, std::move(talk.rounds)};
+}
+Talk text(Split& split) {
+  Dice& dice = split.deck.dice();
+  const std::size_t kind = dice.below(100);
+  if (kind < 20) return read_out(dice);
+  if (kind < 35) return in_words(read_document(split.deck, 2 + dice.below(3)));
+  if (kind < 50) return in_words(tell_times(split.deck, 2 + dice.below(4)));
+  if (kind < 55) return in_words(instruction(split));
+  if (kind < 96) return in_words(mixed(split));
+  const Class& item = dice.one_of(classes);
+  return {{},
+          {{"What is a " + item.name + "?", "A " + item.name + " is " + item.definition + "."},
+           {"What do you call this: " + item.definition + "?", item.name},
+           {"Which group does a " + item.name + " belong to?", item.group}}};
+}
+
+// One JSON Lines file; evaluation lines get an id.
 class Lines {
  public:
-  Lines(std::string path, std::string id_prefix = {})
+  explicit Lines(std::string path, std::string id_prefix = {})
       : path_(std::move(path)), id_prefix_(std::move(id_prefix)) {}
 
-  void add(const Turn& turn) {
-    Json content = Json::array();
-    for (const Picture& picture : turn.pictures) content.push_back(part("image", picture.reference));
-    content.push_back(part("text", turn.question));
-    const Json answer = Json::array({part("text", turn.answer)});
-    const Json user = Json::object({{"role", "user"}, {"content", content}});
-    const Json assistant = Json::object({{"role", "assistant"}, {"content", answer}});
+  void add(const Talk& talk) {
+    Json messages = Json::array(), content = Json::array();
+    for (const Piece& piece : talk.about)
+      content.push_back(piece.seen.is_null() ? part("text", piece.words) : piece.seen);
+    for (const Round& round : talk.rounds) {
+      content.push_back(part("text", round.question));
+      messages.push_back(Json::object({{"role", "user"}, {"content", std::move(content)}}));
+      messages.push_back(Json::object({{"role", "assistant"}, {"content", round.answer}}));
+      content = Json::array();
+    }
     Json line = Json::object();
     if (!id_prefix_.empty()) line.set("id", id_prefix_ + "-" + std::to_string(count_));
-    line.set("messages", Json::array({user, assistant}));
+    line.set("messages", std::move(messages));
     text_ += vlm::write_json(line) + "\n";
     ++count_;
   }
@@ -199,36 +282,58 @@ class Lines {
   std::size_t count_ = 0;
 };
 
-void compose_training(Deck& deck, const std::string& out) {
+// Training lines; the words in them are collected for the tokenizer.
+void compose_training(Split& split, const std::string& out, std::size_t scale) {
   std::set<std::string> corpus;
-  const auto write = [&](const char* name, std::size_t count, auto next_turn) {
-    Lines lines(out + "/" + name);
+  const auto write = [&](const char* file, std::size_t count, auto next) {
+    Lines lines(out + "/" + file);
     for (std::size_t i = 0; i < count; ++i) {
-      const Turn turn = next_turn();
-      corpus.insert(turn.question + "\n" + turn.answer + "\n");
-      lines.add(turn);
+      const Talk talk = next();
+      for (const Piece& piece : talk.about) corpus.insert(piece.words + "\n");
+      for (const Round& round : talk.rounds) corpus.insert(round.question + "\n" + round.answer + "\n");
+      lines.add(talk);
     }
     lines.close();
   };
-  const std::size_t count = deck.pictures().size();
-  write("text.jsonl", count / 3, [&] { return text(deck); });
-  write("captions.jsonl", count, [&] { return caption(deck.deal(), deck.dice().one_of(captions)); });
-  write("mixed.jsonl", count * 2, [&] { return mixed(deck); });
-  write("sft.jsonl", count, [&] { return instruction(deck); });
+  Deck& deck = split.deck;
+  write("text.jsonl", 40000 * scale, [&] { return text(split); });
+  write("names.jsonl", deck.pictures().size(), [&] { return name(deck.deal()); });
+  write("captions.jsonl", 20000, [&] {
+    const Picture& picture = deck.deal();
+    return Talk{{see(picture)}, {caption(picture.item(), deck.dice().one_of(captions))}};
+  });
+  write("mixed.jsonl", 60000 * scale, [&] { return mixed(split); });
+  write("long.jsonl", 6000 * scale, [&] { return long_mixed(split, 12); });
+  write("longest.jsonl", 2000 * scale, [&] { return long_mixed(split, 48); });
+  write("sft.jsonl", 60000 * scale, [&] { return instruction(split); });
   std::string words;
   for (const std::string& entry : corpus) words += entry;
   vlm::write_file_atomically(out + "/corpus.txt", words);
 }
 
-void compose_held_out(Deck& deck, const std::string& out) {
-  Lines test(out + "/test.jsonl", "test"), pairs(out + "/test_pairs.jsonl", "pair");
-  Lines described(out + "/test_captions.jsonl", "caption");
-  for (const Picture& picture : deck.pictures()) test.add(classify(picture));
-  for (std::size_t i = 0; i < deck.pictures().size() / 10; ++i) {
-    pairs.add(ask_about_two(deck));
-    described.add(caption(deck.deal(), captions[i % captions.size()]));
-  }
-  for (const Lines* lines : {&test, &pairs, &described}) lines->close();
+// One question in each line.
+void compose_held_out(Split& split, const std::string& out) {
+  const auto write = [&](const std::string& task, std::size_t count, auto next) {
+    Lines lines(out + "/test_" + task + ".jsonl", task);
+    for (std::size_t i = 0; i < count; ++i) {
+      Talk talk = next(i);
+      talk.rounds.resize(1);
+      lines.add(talk);
+    }
+    lines.close();
+  };
+  Deck& deck = split.deck;
+  const std::size_t few = 500;
+  write("classify", deck.pictures().size(), [&](std::size_t i) { return name(deck.pictures()[i]); });
+  write("captions", few, [&](std::size_t i) {
+    const Picture& picture = deck.deal();
+    return Talk{{see(picture)}, {caption(picture.item(), captions.at(i % captions.size()))}};
+  });
+  write("pairs", few, [&](std::size_t) { return compare(deck); });
+  write("grounding", few, [&](std::size_t) { return ground(split.collages, deck.dice()); });
+  write("counting", few, [&](std::size_t) { return count(split.collages, deck.dice()); });
+  write("time", few, [&](std::size_t) { return tell_times(deck, 4); });
+  write("documents", few / 2, [&](std::size_t) { return read_document(deck, 6); });
 }
 
 }  // namespace
@@ -237,13 +342,16 @@ int main(int argc, char** argv) {
   CLI::App app("Composes conversations about clothes from the IDX files of Fashion-MNIST.");
   std::string idx_folder, out_folder;
   std::uint64_t seed = 1;
+  std::size_t scale = 1;
   app.add_option("IDX_FOLDER", idx_folder, "holds {train,t10k}-{images-idx3,labels-idx1}-ubyte")->required();
-  app.add_option("OUT_FOLDER", out_folder, "receives the .jsonl files and corpus.txt")->required();
+  app.add_option("OUT_FOLDER", out_folder, "receives the .jsonl files, collages and corpus.txt")->required();
   app.add_option("--seed", seed, "another seed, another order");
+  app.add_option("--scale", scale, "times as many training lines")->check(CLI::Range(1, 100));
   return example::run(app, argc, argv, [&] {
     std::filesystem::create_directories(out_folder);
-    Deck train(idx_folder, out_folder, "train", seed), held_out(idx_folder, out_folder, "t10k", seed);
-    compose_training(train, out_folder);
+    Split train(idx_folder, out_folder, "train", seed, scale, 20000 * scale);
+    Split held_out(idx_folder, out_folder, "t10k", seed, 0, 2000);
+    compose_training(train, out_folder, scale);
     compose_held_out(held_out, out_folder);
     return 0;
   });

@@ -19,19 +19,19 @@ Json integers(std::initializer_list<int> values) {
   return list;
 }
 
-// 32 x 32 pixels are 64 patches and become 16 visual tokens.
+// A photograph of 28 x 28 pixels is 16 patches and becomes 4 visual tokens; a collage is four times that.
 Json vision_config() {
   Json vision = Json::object();
   for (const auto& [name, size] : {std::pair{"depth", 4},
-                                   {"hidden_size", 96},
-                                   {"intermediate_size", 384},
+                                   {"hidden_size", 128},
+                                   {"intermediate_size", 512},
                                    {"num_heads", 4},
                                    {"in_channels", 3},
-                                   {"patch_size", 4},
+                                   {"patch_size", 7},
                                    {"temporal_patch_size", 2},
                                    {"spatial_merge_size", 2},
                                    {"num_position_embeddings", 64},
-                                   {"out_hidden_size", 96}})
+                                   {"out_hidden_size", 128}})
     vision.set(name, size);
   vision.set("deepstack_visual_indexes", integers({1, 2, 3}));
   return vision;
@@ -40,11 +40,11 @@ Json vision_config() {
 Json text_config(int vocabulary) {
   Json text = Json::object();
   for (const auto& [name, size] : {std::pair{"vocab_size", vocabulary},
-                                   {"hidden_size", 96},
+                                   {"hidden_size", 128},
                                    {"num_hidden_layers", 4},
                                    {"num_attention_heads", 4},
                                    {"num_key_value_heads", 2},
-                                   {"head_dim", 24},
+                                   {"head_dim", 32},
                                    {"intermediate_size", 256}})
     text.set(name, size);
   text.set("rms_norm_eps", 1e-6);
@@ -52,7 +52,7 @@ Json text_config(int vocabulary) {
   text.set("initializer_range", 0.05);
   Json rope = Json::object();
   rope.set("rope_type", "default");
-  rope.set("mrope_section", integers({4, 4, 4}));
+  rope.set("mrope_section", integers({6, 5, 5}));
   rope.set("mrope_interleaved", true);
   text.set("rope_scaling", rope);
   return text;
@@ -83,11 +83,11 @@ int main(int count, char** arguments) {
   app.add_option("OUT", out, "folder to write")->required();
   return example::run(app, count, arguments, [&] {
     vlm::make_folder(out);
-    const vlm::Tokenizer tokenizer = vlm::train_tokenizer(vlm::read_file(corpus), {.vocabulary = 448});
+    const vlm::Tokenizer tokenizer = vlm::train_tokenizer(vlm::read_file(corpus), {.vocabulary = 640});
     vlm::save_tokenizer(tokenizer, out + "/tokenizer.json");
     vlm::write_file_atomically(out + "/config.json", vlm::write_json(model_config(tokenizer), 2));
-    const vlm::ImageSettings pictures{.patch_size = 4,
-                                      .budget = {.min_pixels = 32 * 32, .max_pixels = 64 * 64}};
+    const vlm::ImageSettings pictures{.patch_size = 7,
+                                      .budget = {.min_pixels = 28 * 28, .max_pixels = 56 * 56}};
     vlm::write_file_atomically(out + "/preprocessor_config.json", vlm::write_json(pictures.to_json(), 2));
     std::printf("%s: %zu tokens\n", out.c_str(), tokenizer.vocabulary_size());
     return 0;

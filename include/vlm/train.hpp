@@ -2,11 +2,13 @@
 #pragma once
 
 #include <vlm/train/checkpoint.hpp>
+#include <vlm/train/contrastive_trainer.hpp>
 #include <vlm/train/interrupt.hpp>
 #include <vlm/train/optimizer.hpp>
 #include <vlm/train/progress.hpp>
 #include <vlm/train/recipe.hpp>
 #include <vlm/train/schedule.hpp>
+#include <vlm/train/sigmoid_contrastive.hpp>
 #include <vlm/train/stage.hpp>
 #include <vlm/train/stages.hpp>
 #include <vlm/train/trainer.hpp>

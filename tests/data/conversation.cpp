@@ -99,17 +99,29 @@ BOOST_AUTO_TEST_CASE(bad_lines) {
        "messages[0].content[0].image", "the path of an image", "an empty string"},
       {R"({"messages": [{"role": "assistant", "content": [{"type": "image", "image": "a.ppm"}]}]})",
        "messages[0].content[0]", "images and videos in user messages only", "an image"},
+      {R"({"messages": [{"role": "user", "content": [{"type": "video", "video": []}]}]})",
+       "messages[0].content[0].video", "the paths of a video's frames", "an empty array"},
+      {R"({"messages": [{"role": "user", "content": [{"type": "video", "video": ["a", 4]}]}]})",
+       "messages[0].content[0].video[1]", "a string", "an integer: 4"},
+      {R"({"messages": [{"role": "user", "content": [{"type": "video", "video": ["a", ""]}]}]})",
+       "messages[0].content[0].video[1]", "the path of a frame", "an empty string"},
+      {R"({"messages": [{"role": "user", "content": [{"type": "video", "video": ["a"]}]}]})",
+       "messages[0].content[0].sample_fps", "the frames in a second of the video", "no member of this name"},
+      {R"({"messages": [{"role": "user", "content": [{"type": "video", "video": ["a"], "sample_fps": "2"}]}]})",
+       "messages[0].content[0].sample_fps", "the frames in a second of the video", "a string: \"2\""},
       {R"({"messages": [{"role": "user", "content": ""}], "images": ["a.ppm"]})", "images",
        "no such member: this reader has no use for it", "an array"},
       {R"({"messages": [{"role": "assistant", "content": "", "tool_calls": []}]})", "messages[0].tool_calls",
        "no such member: this reader has no use for it", "an array"},
       {R"({"id": [], "messages": [{"role": "user", "content": ""}]})", "id", "a string", "an array"},
   };
-  for (const Case& wrong : cases)
-    BOOST_TEST(message_of([&] { read(wrong.line); }) ==
-               std::string("vlm::DataError [data-line]\n  file      /sets/pets/a.jsonl\n  line      7\n") +
-                   "  field     " + wrong.field + "\n  expected  " + wrong.expected + "\n  got       " +
-                   wrong.got + "\n  try       correct this line");
+  for (const Case& wrong : cases) {
+    std::string expected =
+        "vlm::DataError [data-line]\n  file      /sets/pets/a.jsonl\n  line      7\n  field     ";
+    expected.append(wrong.field).append("\n  expected  ").append(wrong.expected);
+    expected.append("\n  got       ").append(wrong.got).append("\n  try       correct this line");
+    BOOST_TEST(message_of([&] { read(wrong.line); }) == expected);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -233,4 +233,40 @@ BOOST_AUTO_TEST_CASE(placeholders_widen_to_the_times_and_tokens_of_their_videos)
   BOOST_TEST(message_of([&] { processor.prompt(short_clip); }).find("link vlm::video") != std::string::npos);
 }
 
+// Three frames at four in a second: two temporal steps, the last frame repeated.
+BOOST_AUTO_TEST_CASE(a_video_may_be_its_frames) {
+  const Folder folder;
+  vlm::tests::write_picture(folder, "a.ppm", 16, 24);
+  vlm::tests::write_picture(folder, "b.ppm", 16, 24);
+  vlm::VideoSettings settings = vlm::VideoSettings::for_images(vlm::tests::tiny_images());
+  settings.patches.budget = {64, 65536};
+  vlm::Tokenizer tokenizer = vlm::tests::tiny_tokenizer();
+  vlm::ModelConfig config = vlm::ModelConfig::parse(vlm::tests::tiny_config_text(tokenizer), "config.json");
+  const Processor processor(std::move(tokenizer), vlm::tests::tiny_images(), std::move(config), settings);
+  const auto clip = [](std::vector<vlm::Json> frames, double rate) {
+    return vlm::Json::object(
+        {{"type", "video"}, {"video", vlm::Json::array(std::move(frames))}, {"sample_fps", rate}});
+  };
+  const Conversation conversation =
+      first_of(folder, line_of({clip({"a.ppm", "b.ppm", "b.ppm"}, 4), text_item("What is it?")}, "A cat."));
+  const Sample sample = processor.training_sample(conversation);
+  const std::string pads = "><|vision_start|>" + repeated("<|video_pad|>", 6) + "<|vision_end|>";
+  BOOST_TEST(processor.tokenizer().decode(sample.tokens) ==
+             "<|im_start|>user\n<0.1 seconds" + pads + "<0.5 seconds" + pads +
+                 "What is it?<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n");
+  BOOST_TEST((sample.videos == std::vector<vlm::Grid>{{2, 4, 6}}));
+  const std::size_t step = sample.video_patches.size() / 2;
+  const std::vector<float> second(sample.video_patches.begin() + static_cast<std::ptrdiff_t>(step),
+                                  sample.video_patches.end());
+  const Sample still = processor.training_sample(
+      first_of(folder, line_of({clip({"b.ppm", "b.ppm"}, 4), text_item("What is it?")}, "A cat.")));
+  BOOST_TEST((second == still.video_patches));
+
+  const Conversation lost =
+      first_of(folder, line_of({clip({"a.ppm", "lost.ppm"}, 4), text_item("What is it?")}, "A cat."));
+  const std::string message = message_of([&] { processor.prompt(lost); });
+  BOOST_TEST(message.find("  field     messages[0].content[0]\n") != std::string::npos);
+  BOOST_TEST(message.find("lost.ppm") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -6,12 +6,17 @@ rm -rf pipeline
 mkdir pipeline
 cd pipeline
 options=(--context 256 --learning-rate 1e-2 --warm-up 5 --report-every 50)
-"$programs/train" text-warm-up "$toy/start" warm-up "$toy/data.jsonl" --from-scratch --steps 20 "${options[@]}"
+grep '"image": ' "$toy/data.jsonl" | grep -v '"image": .*"image": ' | sed "s|\"image\": \"|&$toy/|" > pictures.jsonl
+"$programs/train" contrastive "$toy/start" contrastive pictures.jsonl --from-scratch --steps 20 "${options[@]}"
+"$programs/train" text-warm-up contrastive/model warm-up "$toy/data.jsonl" --steps 20 "${options[@]}"
 "$programs/train" S0 warm-up/model S0 "$toy/data.jsonl" --steps 20 "${options[@]}"
 "$programs/train" S1 S0/model S1 "$toy/data.jsonl" --steps 100 "${options[@]}"
-"$programs/train" SFT S1/model SFT "$toy/data.jsonl" --steps 50 "${options[@]}"
+"$programs/train" S2 S1/model S2 "$toy/data.jsonl" --steps 5 "${options[@]}"
+"$programs/train" S3 S2/model S3 "$toy/data.jsonl" --steps 5 "${options[@]}"
+"$programs/train" SFT S3/model SFT "$toy/data.jsonl" --steps 50 "${options[@]}"
 "$programs/evaluate" SFT/model "$toy/data.jsonl" --max-tokens 16 --require 0.75 --json score.json --answers answers.jsonl
-"$programs/answers" SFT/model "$toy/data.jsonl" --count 2 > shown.txt
+"$programs/answers" SFT/model "$toy/data.jsonl" --count 2 --samples samples > shown.txt
+[ "$(grep -c '"expected"' samples/samples.json)" = 2 ] && [ -s samples/1.png ]
 [ "$(wc -l < answers.jsonl)" = "$(wc -l < "$toy/data.jsonl")" ]
 grep -q '"exact_match"' score.json
 [ -s shown.txt ]

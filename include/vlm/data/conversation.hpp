@@ -2,6 +2,7 @@
 //   {"id": "7", "messages": [{"role": "user", "content": [{"type": "image", "image": "cat.ppm"},
 //                                                          {"type": "text", "text": "What is it?"}]},
 //                            {"role": "assistant", "content": "A cat."}]}
+// A video is a file, or its frames: {"type": "video", "video": ["0.png", "1.png"], "sample_fps": 2}.
 // What the library would have to ignore is an error, never skipped in silence.
 #pragma once
 
@@ -98,10 +99,24 @@ class ConversationReader {
       fail(part.at("type").path(), "\"text\", \"image\" or \"video\"", "\"" + type + "\"");
     const std::string kind = is_video ? "a video" : "an image";
     if (!pictures_allowed) fail(part.path(), "images and videos in user messages only", kind);
+    if (const Json* frames = part.find("video"); is_video && frames && frames->is_array())
+      return video_of_frames(part, *frames);
     const std::string& reference = string(part, type);
     if (reference.empty()) fail(part.at(type).path(), "the path of " + kind, "an empty string");
     return is_video ? ContentItem::video(reference_from(reference))
                     : ContentItem::image(reference_from(reference));
+  }
+
+  ContentItem video_of_frames(const Json& part, const Json& frames) const {
+    if (frames.items().empty()) fail(frames.path(), "the paths of a video's frames", "an empty array");
+    std::vector<std::string> references;
+    for (const Json& frame : frames.items()) {
+      if (string(frame).empty()) fail(frame.path(), "the path of a frame", "an empty string");
+      references.push_back(reference_from(frame.string()));
+    }
+    const Json& rate = member(part, "sample_fps", "the frames in a second of the video");
+    if (!rate.is_number()) fail(rate.path(), "the frames in a second of the video", kind_and_value(rate));
+    return ContentItem::video(std::move(references), rate.number());
   }
 
   // Relative paths start at the folder of the conversation file.

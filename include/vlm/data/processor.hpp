@@ -186,12 +186,13 @@ class Processor {
     const ContentItem& item = conversation.messages[message].content[index];
     const std::string field =
         "messages[" + std::to_string(message) + "].content[" + std::to_string(index) + "]";
+    const std::string* reading = &item.reference;
     try {
       if (item.kind == ContentItem::Kind::Image) return take_image(item, sample);
-      if (item.kind == ContentItem::Kind::Video) return take_video(item, sample, clips);
+      if (item.kind == ContentItem::Kind::Video) return take_video(item, sample, clips, reading);
     } catch (const Error& error) {
       detail::throw_data_line(conversation.place, field, detail::field_of(error, "expected"),
-                              item.reference + ": " + detail::field_of(error, "got"),
+                              *reading + ": " + detail::field_of(error, "got"),
                               detail::field_of(error, "try"));
     }
     for (const std::string_view token : detail::control_tokens)
@@ -206,12 +207,29 @@ class Processor {
     sample.image_patches.insert(sample.image_patches.end(), image.rows.begin(), image.rows.end());
   }
 
-  void take_video(const ContentItem& item, Sample& sample, std::vector<std::string>& clips) const {
-    const PatchedVideo video = patchify(open_video(item.reference, {.decoding_threads = 1}), video_settings_);
+  // `reading` follows what is read, for errors.
+  void take_video(const ContentItem& item, Sample& sample, std::vector<std::string>& clips,
+                  const std::string*& reading) const {
+    const PatchedVideo video =
+        item.frames.empty() ? patchify(open_video(item.reference, {.decoding_threads = 1}), video_settings_)
+                            : patched_frames(item, reading);
     sample.videos.push_back(video.grid);
     sample.video_patches.insert(sample.video_patches.end(), video.rows.begin(), video.rows.end());
     clips.push_back(video_text(video.times, video.step_tokens(video_settings_.patches.merge_size),
                                video_settings_.time_form));
+  }
+
+  // Frames that were sampled before are all taken.
+  PatchedVideo patched_frames(const ContentItem& item, const std::string*& reading) const {
+    std::vector<Image> frames;
+    for (const std::string& frame : item.frames) {
+      reading = &frame;
+      frames.push_back(files_->load(frame));
+    }
+    VideoSettings settings = video_settings_;
+    settings.sampling.rule = SampleNothing{};
+    return patchify(Video::from_frames(std::move(frames), FrameClock::rate(item.frames_per_second)),
+                    settings);
   }
 
   Tokenizer tokenizer_;

@@ -239,6 +239,19 @@ class Model {
     s.observe("visual.merger", -1, visual);
   }
 
+  // The tower alone, as a stage trains it that has no use for mergers: pixels to [patches, vision features].
+  void encode_patches(Runtime<Device>& s, const Batch& batch, Rows encoded, Saved& saved) const {
+    s.sequences() = vision_sequences(batch);
+    parts_->encoder.forward(s, vision_inputs(batch), encoded, saved.encoder, [](Index, Rows) {});
+  }
+  void encode_patches_backward(Runtime<Device>& s, const Batch& batch, const Saved& saved,
+                               Rows dencoded) const {
+    static_assert(trains<part::Encoder>,
+                  "vlm: the tower's backward needs part::Encoder among the trained parts.");
+    s.sequences() = vision_sequences(batch);
+    parts_->encoder.backward(s, vision_inputs(batch), saved.encoder, dencoded, [](Index, Rows) {});
+  }
+
   // Hidden rows after the last norm, [tokens, features]. `text` describes the rows of the text stream:
   // borders, rotary tables and, when answering, the cache. An observer of the runtime sees, in this order:
   //   visual.patch_embed, visual.embeddings (with position rows), visual.blocks   [patches, vision features]

@@ -22,10 +22,16 @@ struct ContentItem {
   Kind kind = Kind::Text;
   std::string text;       // of a text item
   std::string reference;  // of an image or video: where it is read from; empty for one at hand
+  // Of a video that is given as images: one for each frame, sampled already, and how many there are in a second.
+  std::vector<std::string> frames{};
+  double frames_per_second = 0;
 
   static ContentItem from_text(std::string text) { return {Kind::Text, std::move(text), {}}; }
   static ContentItem image(std::string reference = {}) { return {Kind::Image, {}, std::move(reference)}; }
   static ContentItem video(std::string reference = {}) { return {Kind::Video, {}, std::move(reference)}; }
+  static ContentItem video(std::vector<std::string> frames, double frames_per_second) {
+    return {Kind::Video, {}, {}, std::move(frames), frames_per_second};
+  }
 };
 
 // A function that the assistant calls. Arguments are an object, or a string that is put in as it is.

@@ -1,0 +1,255 @@
+// ContrastiveTrainer<Stage>: gives a vision tower the pretrained state that S0 presumes, from pictures and their texts.
+// A picture is the mean of the tower's rows; a text is the mean of the rows that a table has for its tokens. Only the
+// tower is kept: out/model is the start with another tower.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <vlm/data/loader.hpp>
+#include <vlm/model/model.hpp>
+#include <vlm/model/passes.hpp>
+#include <vlm/train/sigmoid_contrastive.hpp>
+#include <vlm/train/trainer.hpp>
+
+namespace vlm {
+
+// Ours, for towers that start from nothing; it is how SigLIP towers are trained.
+struct Contrastive : Stage<"contrastive", Trainable<part::Encoder>, Context<8192>, Loss<SigmoidContrastive>> {
+};
+
+template <class S = Contrastive, class Spec = Qwen3VL>
+class ContrastiveTrainer {
+  static_assert(TrainingStage<S>,
+                "vlm: the first argument of ContrastiveTrainer must derive from vlm::Stage<...>.");
+  static_assert(std::is_same_v<typename S::LossKind, SigmoidContrastive>,
+                "vlm: ContrastiveTrainer takes a stage with Loss<SigmoidContrastive>.");
+
+ public:
+  using Net = Model<Spec, Cpu, F32, typename S::Trains, typename S::KeepKind>;
+
+  // Throws ConfigError where the recipe cannot be [recipe], and what reading models and data throws.
+  explicit ContrastiveTrainer(Recipe recipe)
+      : recipe_((check_recipe(recipe), std::move(recipe))),
+        net_(recipe_.from_scratch ? Net::make(ModelConfig::load(recipe_.start), recipe_.seed)
+                                  : Net::load(recipe_.start)),
+        texts_(net_.config(), recipe_.seed),
+        parameters_(joined(net_.parameters(), texts_.store.parameters())),
+        processor_(Processor::load(recipe_.start)),
+        loader_(recipe_.data, processor_,
+                {.context = recipe_.context > 0 ? recipe_.context : S::context,
+                 .micro_batches = recipe_.micro_batches,
+                 .seed = recipe_.seed}),
+        optimizer_(parameters_, recipe_.adamw),
+        schedule_{.peak = recipe_.learning_rate,
+                  .end = recipe_.end_rate,
+                  .warm_up = recipe_.warm_up,
+                  .steps = recipe_.steps},
+        runtime_(recipe_.threads) {
+    make_folder(recipe_.out);
+    runtime_.plan([&] {
+      optimizer_.gradient_norm(runtime_);
+      optimizer_.update(runtime_, 1, 0, 0);
+    });
+  }
+
+  Net& net() { return net_; }
+  // All that learns: the tower, the table of texts and the temperature.
+  std::vector<Parameter>& parameters() { return parameters_; }
+
+  // One update. Throws DataError for a sample without exactly one picture and a text [contrastive-sample], and where
+  // loss or gradient are not finite [diverged].
+  Report step() {
+    const auto start = std::chrono::steady_clock::now();
+    loader_.next_step(batches_, S::LossKind::power);
+    Report report = gradients(batches_);
+    report.step = step_ + 1;
+    report.learning_rate = schedule_(step_ + 1);
+    if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
+      throw DataError("diverged", {{"at", "step " + std::to_string(step_ + 1)},
+                                   {"expected", "a finite loss and gradient"},
+                                   {"got", "loss " + std::to_string(report.loss) + ", gradient norm " +
+                                               std::to_string(report.gradient_norm)},
+                                   {"try", "a smaller learning rate"}});
+    optimizer_.update(runtime_, ++step_, report.learning_rate, report.gradient_norm);
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return report;
+  }
+
+  // Loss and gradients of the micro-batches of a step, without the update.
+  Report gradients(const std::vector<Batch>& batches) {
+    net_.zero_gradients();
+    texts_.store.zero_gradients();
+    Report report;
+    for (const Batch& batch : batches) {
+      collect(batch);
+      make_room(batch);
+      pass(batch, 1.0 / static_cast<double>(batches.size()), report.loss);
+      report.tokens += batch.token_count();
+      report.supervised += batch.sample_count();
+    }
+    report.gradient_norm = optimizer_.gradient_norm(runtime_);
+    return report;
+  }
+
+  // Runs to the last step and writes out/model. A run that is interrupted leaves nothing and begins anew.
+  RunEnd run() {
+    const Interrupt interrupt;
+    Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet);
+    StepLog log(recipe_.out + "/log.jsonl", 0);
+    while (step_ < recipe_.steps) {
+      const Report report = step();
+      log.add(report);
+      progress.show(report);
+      if (interrupt.requested() && step_ < recipe_.steps) return RunEnd::Interrupted;
+    }
+    write_folder_atomically(recipe_.out + "/model", [&](const std::string& path) {
+      net_.save(path);
+      copy_companions(recipe_.start, path);
+    });
+    return RunEnd::Finished;
+  }
+
+ private:
+  using Rows = typename Net::Rows;
+
+  // The text side: a row for each token of the vocabulary, and the temperature.
+  struct Texts {
+    using E = Env<Cpu, F32, Trained>;
+
+    Texts(const ModelConfig& config, std::uint64_t seed)
+        : table(Shape<2>{{config.text.vocabulary, config.vision.features}}), temperature(Shape<1>{{2}}) {
+      store.add("contrastive.texts", table, true);
+      store.add("contrastive.temperature", temperature, true);
+      store.allocate_trained();
+      store.initialise_values(seed, 1.0f, [](std::string_view) { return true; });
+      const SigmoidContrastive::Temperature first;
+      store.parameters()[1].value[0] = first.log_scale;
+      store.parameters()[1].value[1] = first.bias;
+    }
+    Texts(const Texts&) = delete;
+    Texts& operator=(const Texts&) = delete;
+
+    Param<E, 2> table;
+    Param<E, 1> temperature;
+    ParameterStore store;
+  };
+
+  static std::vector<Parameter> joined(const std::vector<Parameter>& a, const std::vector<Parameter>& b) {
+    std::vector<Parameter> all = a;
+    all.insert(all.end(), b.begin(), b.end());
+    return all;
+  }
+
+  // Gathers the distinct texts of a batch, and which of them each picture has.
+  void collect(const Batch& batch) {
+    numbers_.clear();
+    text_of_.clear();
+    detail::for_each_sample(batch, [&](std::size_t first, Index count) {
+      const auto begin = batch.targets.begin() + static_cast<std::ptrdiff_t>(first);
+      const auto next = static_cast<std::int32_t>(numbers_.size());
+      text_of_.push_back(numbers_.try_emplace({begin, begin + count}, next).first->second);
+    });
+    const bool texts_missing = numbers_.contains({});
+    if (batch.tables.offsets.size() == batch.offsets.size() && !texts_missing) return;
+    throw DataError("contrastive-sample",
+                    {{"expected", "samples of one picture and its text"},
+                     {"got", std::to_string(batch.tables.offsets.size() - 1) + " pictures in " +
+                                 std::to_string(batch.sample_count()) + " samples" +
+                                 (texts_missing ? ", some without a text" : "")},
+                     {"try", "conversations of one image and one answer"}});
+  }
+
+  void make_room(const Batch& batch) {
+    const BatchSizes sizes = BatchSizes::of(batch);
+    if (planned_.covers(sizes)) return;
+    planned_ = planned_.merged(sizes);
+    const Index merge = net_.config().vision.merge_size;
+    const Batch bound = planned_.outline(merge * merge);
+    double loss = 0;
+    runtime_.plan([&] { pass(bound, 1, loss); });
+  }
+
+  void pass(const Batch& batch, double weight, double& loss) {
+    const auto given_back = runtime_.scope();
+    const Index features = net_.config().vision.features;
+    const Rows encoded = runtime_.template keep<float>(batch.patch_count(), features);
+    typename Net::Saved saved;
+    net_.encode_patches(runtime_, batch, encoded, saved);
+    const Rows dencoded = runtime_.template scratch<float>(batch.patch_count(), features);
+    if (!runtime_.measuring()) loss += contrast(batch, encoded, weight, dencoded);
+    net_.encode_patches_backward(runtime_, batch, saved, dencoded);
+  }
+
+  double contrast(const Batch& batch, Rows encoded, double weight, Rows dencoded) {
+    const auto width = static_cast<std::size_t>(net_.config().vision.features);
+    pictures_.assign(text_of_.size() * width, 0);
+    dpictures_.resize(pictures_.size());
+    texts_rows_.assign(numbers_.size() * width, 0);
+    dtexts_.resize(texts_rows_.size());
+    const auto add = [width](const float* from, float factor, float* to) {
+      for (std::size_t j = 0; j < width; ++j) to[j] += factor * from[j];
+    };
+    const auto each_patch = [&](auto&& f) {  // f(patch, picture, 1 / the picture's patches)
+      for (std::size_t i = 0; i < text_of_.size(); ++i) {
+        const Index begin = batch.tables.offsets[i], end = batch.tables.offsets[i + 1];
+        for (Index patch = begin; patch < end; ++patch)
+          f(static_cast<std::size_t>(patch), i, 1.0f / static_cast<float>(end - begin));
+      }
+    };
+    const auto each_token = [&](auto&& f) {  // f(token, text, 1 / the text's tokens)
+      for (const auto& [tokens, number] : numbers_)
+        for (const std::int32_t token : tokens)
+          f(static_cast<std::size_t>(token), static_cast<std::size_t>(number),
+            1.0f / static_cast<float>(tokens.size()));
+    };
+    Parameter& table = texts_.store.parameters()[0];
+    each_patch([&](std::size_t patch, std::size_t i, float share) {
+      add(encoded.data + patch * width, share, pictures_.data() + i * width);
+    });
+    each_token([&](std::size_t token, std::size_t k, float share) {
+      add(table.value.data() + token * width, share, texts_rows_.data() + k * width);
+    });
+    Parameter& learned = texts_.store.parameters()[1];
+    const SigmoidContrastive::Temperature temperature{learned.value[0], learned.value[1]};
+    SigmoidContrastive::Temperature gradient{0, 0};
+    const double loss = loss_(static_cast<Index>(width), pictures_, texts_rows_, text_of_, temperature,
+                              weight, dpictures_, dtexts_, gradient);
+    std::fill_n(dencoded.data, dencoded.count(), 0.0f);
+    each_patch([&](std::size_t patch, std::size_t i, float share) {
+      add(dpictures_.data() + i * width, share, dencoded.data + patch * width);
+    });
+    each_token([&](std::size_t token, std::size_t k, float share) {
+      add(dtexts_.data() + k * width, share, table.gradient.data() + token * width);
+    });
+    learned.gradient[0] += gradient.log_scale;
+    learned.gradient[1] += gradient.bias;
+    return loss;
+  }
+
+  Recipe recipe_;
+  Net net_;
+  Texts texts_;
+  std::vector<Parameter> parameters_;
+  Processor processor_;
+  Loader loader_;
+  AdamWOptimizer optimizer_;
+  CosineSchedule schedule_;
+  Runtime<Cpu> runtime_;
+  SigmoidContrastive loss_;
+  std::vector<Batch> batches_;
+  BatchSizes planned_;
+  std::map<std::vector<std::int32_t>, std::int32_t> numbers_;  // of the distinct texts of a batch
+  std::vector<std::int32_t> text_of_;
+  std::vector<float> pictures_, dpictures_, texts_rows_, dtexts_;
+  Index step_ = 0;
+};
+
+}  // namespace vlm

@@ -1,0 +1,129 @@
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <vlm/core/config.hpp>
+#include <vlm/train/contrastive_trainer.hpp>
+#if !VLM_COMPILED
+#include <vlm/cpu.hpp>
+#include <vlm/io/json_definitions.hpp>
+#endif
+
+#include "message_of.hpp"
+#include "temporary_folder.hpp"
+
+using namespace vlm;
+
+namespace {
+
+std::string line(const std::vector<std::string>& colours, const std::string& answer) {
+  std::string pictures;
+  for (const std::string& colour : colours)
+    pictures += R"({"type": "image", "image": ")" +
+                std::filesystem::absolute("tests/toy/" + colour + ".ppm").string() + R"("}, )";
+  return R"({"messages": [{"role": "user", "content": [)" + pictures +
+         R"({"type": "text", "text": "?"}]}, {"role": "assistant", "content": ")" + answer + "\"}]}\n";
+}
+
+Recipe recipe_for(const TemporaryFolder& folder, const std::string& lines) {
+  write_file_atomically(folder.path + "/data.jsonl", lines);
+  Recipe recipe{
+      .start = "tests/toy/start", .data = {{folder.path + "/data.jsonl"}}, .out = folder.path + "/out"};
+  recipe.steps = 40;
+  recipe.context = 96;
+  recipe.learning_rate = 1e-2;
+  recipe.from_scratch = true;
+  recipe.threads = 2;
+  recipe.quiet = true;
+  return recipe;
+}
+
+std::string four_colours() {
+  return line({"red"}, "red") + line({"green"}, "green") + line({"blue"}, "blue") +
+         line({"white"}, "a white square");
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(train_contrastive_trainer)
+
+BOOST_AUTO_TEST_CASE(gradients_of_tower_and_texts_are_those_of_finite_differences) {
+  const TemporaryFolder folder;
+  Recipe recipe = recipe_for(folder, four_colours());
+  ContrastiveTrainer<> trainer(recipe);
+  const Processor processor = Processor::load(recipe.start);
+  Loader loader(recipe.data, processor, {.context = 96, .micro_batches = 2});
+  std::vector<Batch> step;
+  loader.next_step(step, 0);
+  trainer.gradients(step);
+  int checked = 0;
+  std::map<std::string, std::vector<float>> exact;
+  for (const Parameter& p : trainer.parameters())
+    if (p.trained) exact[p.name].assign(p.gradient.begin(), p.gradient.end());
+  for (Parameter& p : trainer.parameters()) {
+    if (!p.trained) continue;
+    BOOST_TEST((p.name.starts_with("contrastive.") || detail::in_encoder(p.name)));
+    // The element with the largest gradient of each parameter.
+    const std::vector<float>& gradient = exact[p.name];
+    std::size_t largest = 0;
+    for (std::size_t i = 0; i < gradient.size(); ++i)
+      if (std::abs(gradient[i]) > std::abs(gradient[largest])) largest = i;
+    const float before = p.value[largest], h = 1e-2f;
+    p.value[largest] = before + h;
+    const double above = trainer.gradients(step).loss;
+    p.value[largest] = before - h;
+    const double below = trainer.gradients(step).loss;
+    p.value[largest] = before;
+    const double difference = (above - below) / (2 * static_cast<double>(h));
+    BOOST_TEST_CONTEXT(p.name)
+    BOOST_TEST(std::abs(difference - static_cast<double>(gradient[largest])) <
+               2e-3 + 2e-2 * std::abs(difference));
+    ++checked;
+  }
+  BOOST_TEST(checked > 30);
+}
+
+BOOST_AUTO_TEST_CASE(only_the_tower_learns_and_any_thread_count_gives_the_same) {
+  std::map<std::string, std::vector<char>> first;
+  for (const int threads : {1, 2}) {
+    const TemporaryFolder folder;
+    Recipe recipe = recipe_for(folder, four_colours());
+    recipe.threads = threads;
+    ContrastiveTrainer<> trainer(recipe);
+    std::map<std::string, std::vector<char>> before;
+    const auto bytes = [](const Parameter& p) {
+      const char* data = static_cast<const char*>(p.record->data());
+      return std::vector<char>(data, data + static_cast<std::size_t>(p.count) * size_of(p.record->format()));
+    };
+    for (const Parameter& p : trainer.net().parameters()) before[p.name] = bytes(p);
+    BOOST_TEST((trainer.run() == RunEnd::Finished));
+    for (const Parameter& p : trainer.net().parameters())
+      if (!detail::in_encoder(p.name)) BOOST_TEST((before[p.name] == bytes(p)), p.name);
+    for (const Parameter& p : trainer.net().parameters()) {
+      if (threads == 1) first[p.name] = bytes(p);
+      BOOST_TEST((first[p.name] == bytes(p)), p.name);
+    }
+    // The pairs are known by the end, and the folder is a model's.
+    const std::string log = read_file(recipe.out + "/log.jsonl");
+    const std::size_t last = log.rfind("\"loss\":");
+    BOOST_TEST(std::stod(log.substr(last + 7)) < 0.5);
+    BOOST_TEST(file_exists(recipe.out + "/model/tokenizer.json"));
+    Model<Qwen3VL, Cpu>::load(recipe.out + "/model");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(samples_without_one_picture_are_refused) {
+  const TemporaryFolder folder;
+  ContrastiveTrainer<> trainer(recipe_for(folder, line({"red", "green"}, "two")));
+  BOOST_TEST(
+      message_of([&] { trainer.step(); })
+          .starts_with("vlm::DataError [contrastive-sample]\n  expected  samples of one picture and its "
+                       "text\n  got       "));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
