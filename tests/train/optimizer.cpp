@@ -12,6 +12,7 @@
 #include <vlm/io/json_definitions.hpp>
 #endif
 
+#include "message_of.hpp"
 #include "temporary_folder.hpp"
 
 using namespace vlm;
@@ -92,6 +93,41 @@ BOOST_AUTO_TEST_CASE(clipping_scales_the_gradient) {
     second.update(runtime, 1, 1e-2, 1);
   });
   for (std::size_t i = 0; i < 3; ++i) BOOST_TEST(std::abs(clipped.values[i] - scaled.values[i]) < 1e-6);
+}
+
+// One step without momentum and variance moves by the rate alone, whatever the gradient's size.
+BOOST_AUTO_TEST_CASE(parts_have_rates_and_decay_of_their_own) {
+  Network net;
+  net.parameters[0].name = "model.visual.merger.linear_fc1.weight";
+  net.parameters[2].name = "lm_head.bias";
+  PartsSettings parts;
+  parts.merger = {.learning_rate = 1e-3, .decay = 0.5};
+  AdamWOptimizer optimizer(net.parameters, {.decay = 0.1, .decay_vectors = true, .clip = 0}, parts, 1e-2);
+  Runtime<Cpu> runtime(1);
+  planned(runtime, [&] { optimizer.update(runtime, 1, 1e-2, 13); });
+  BOOST_TEST(std::abs(net.values[0] - (1 - 1e-3 * 0.5 - 1e-3)) < 1e-7);
+  BOOST_TEST(std::abs(net.values[2] - (1 - 1e-2 * 0.1 - 1e-2)) < 1e-7);
+}
+
+BOOST_AUTO_TEST_CASE(tables_may_be_spared_from_decay) {
+  Network net;
+  net.parameters[0].name = "model.language_model.embed_tokens.weight";
+  AdamWOptimizer optimizer(net.parameters, {.decay = 0.1, .decay_tables = false, .clip = 0});
+  Runtime<Cpu> runtime(1);
+  planned(runtime, [&] { optimizer.update(runtime, 1, 1e-2, 13); });
+  BOOST_TEST(std::abs(net.values[0] - (1 - 1e-2)) < 1e-7);
+}
+
+BOOST_AUTO_TEST_CASE(settings_of_a_part_that_does_not_train_are_refused) {
+  Network net;
+  PartsSettings parts;
+  parts.encoder.decay = 0.1;
+  BOOST_TEST(message_of([&] { AdamWOptimizer(net.parameters, {}, parts); }) ==
+             "vlm::ConfigError [recipe]\n"
+             "  setting   parts.encoder\n"
+             "  expected  settings of parts that train in this stage\n"
+             "  got       a part of which nothing trains\n"
+             "  try       a stage that trains it, or no settings for it");
 }
 
 BOOST_AUTO_TEST_CASE(state_survives_a_round_trip_and_refuses_another_model) {
