@@ -82,19 +82,20 @@ class Files {
   std::string folder_ = made();
 };
 
-using Stage = S1;
+using Learning = S1;
 
 // The step alone, on the first batch of the data.
 class BareStep {
  public:
-  using Net = Trainer<Stage>::Net;
+  using Net = Trainer<Learning>::Net;
 
   BareStep(const Files& files, const Recipe& recipe)
       : processor_(Processor::load(files.start())),
         net_(Net::make(processor_.config(), 1)),
         optimizer_(net_.parameters(), recipe.adamw),
         runtime_(recipe.threads) {
-    Loader(recipe.data, processor_, {.context = recipe.context}).next_step(batches_, Stage::LossKind::power);
+    Loader(recipe.data, processor_, {.context = recipe.context})
+        .next_step(batches_, Learning::LossKind::power);
     const auto work = [&] { run(); };
     runtime_.plan(work);
   }
@@ -130,7 +131,7 @@ int main(int count, char** arguments) {
   recipe.from_scratch = true;
   recipe.threads = report.threads();
   BareStep bare(files, recipe);
-  Trainer<Stage> trainer(recipe);
+  Trainer<Learning> trainer(recipe);
   StepLog log(files.out() + "/log.jsonl", 0);
   Progress progress("bench", recipe.steps, 10, true);
   // Full batches differ by a few tokens; a step counts as one of the context.

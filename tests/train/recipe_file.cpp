@@ -99,7 +99,8 @@ BOOST_AUTO_TEST_CASE(a_value_of_another_kind_names_file_and_setting) {
                  "\n"
                  "  at        parts.encoder.decay\n"
                  "  expected  a number\n"
-                 "  got       string: \"none\"");
+                 "  got       a string: \"none\"\n"
+                 "  try       correct this value");
   BOOST_TEST(complaint(R"({"adamw": 1})").find("at        adamw\n") != std::string::npos);
   BOOST_TEST(complaint(R"([])").find("expected  an object") != std::string::npos);
 }

@@ -81,8 +81,8 @@ BOOST_AUTO_TEST_CASE(ten_steps_equal_another_implementation) {
   BOOST_TEST(trainer.steps_done() == 10);
 }
 
-// Steps of equal size take no memory after the second: the thread that trains, and those that compute. Threads that
-// prepare samples, whose texts and pictures are new, are not among them.
+// Steps of equal size allocate nothing after the second in the thread that trains. Those that prepare samples, whose
+// texts and pictures are new each time, do.
 BOOST_AUTO_TEST_CASE(steps_after_the_second_allocate_nothing) {
   const TemporaryFolder folder;
   const Recipe recipe = whole_file_recipe(folder.path, golden_steps().at("tokens").integer());
