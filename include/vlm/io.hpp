@@ -5,6 +5,7 @@
 #include <vlm/io/crc32c.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/io/folder.hpp>
+#include <vlm/io/folder_lock.hpp>
 #include <vlm/io/json.hpp>
 #include <vlm/io/json_value.hpp>
 #include <vlm/io/safetensors.hpp>

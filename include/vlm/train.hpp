@@ -7,8 +7,10 @@
 #include <vlm/train/optimizer.hpp>
 #include <vlm/train/progress.hpp>
 #include <vlm/train/recipe.hpp>
+#include <vlm/train/recipe_file.hpp>
 #include <vlm/train/schedule.hpp>
 #include <vlm/train/sigmoid_contrastive.hpp>
 #include <vlm/train/stage.hpp>
 #include <vlm/train/stages.hpp>
 #include <vlm/train/trainer.hpp>
+#include <vlm/train/validation.hpp>

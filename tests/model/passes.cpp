@@ -62,6 +62,15 @@ BOOST_AUTO_TEST_CASE(passes_give_the_loss_the_gradients_and_the_logits) {
   for (std::size_t i = 0; i < run.net.parameters().size(); ++i)
     BOOST_TEST(golden::same_bits(run.net.parameters()[i].gradient, whole.net.parameters()[i].gradient));
 
+  double alone = 0;
+  const auto score = [&] { run_loss_pass(s, run.net, batch, tables, alone); };
+  s.plan(score);
+  score();
+  BOOST_TEST(alone == loss);
+  BOOST_TEST(s.keeping());
+  for (std::size_t i = 0; i < run.net.parameters().size(); ++i)
+    BOOST_TEST(golden::same_bits(run.net.parameters()[i].gradient, whole.net.parameters()[i].gradient));
+
   const std::vector<std::int32_t> at = {3, batch.offsets.back() - 1};
   const auto vocabulary = static_cast<std::size_t>(test.config.text.vocabulary);
   s.keep_activations(false);

@@ -241,6 +241,29 @@ BOOST_AUTO_TEST_CASE(balance_loss_by_its_formula) {
   }
 }
 
+// A second pass over the same rows counts the same choices again, whose shares stay; the other blocks' counts too.
+BOOST_AUTO_TEST_CASE(choices_are_counted_by_block) {
+  const MoeSizes n = sizes(5, 2);
+  Probe probe(SparseMoe<TrainedEnv>(n), {.rows = 6, .features = 6});
+  Runtime<Cpu> runtime(1);
+  float alone = 0, first = 0, second = 0;
+  std::vector<std::int64_t> counts(3 * 5);
+  runtime.balance() = {.coefficient = 1, .loss = {&alone, Shape<1>{{1}}}};
+  probe.differentiate(runtime);
+  runtime.set_block(1);
+  for (float* loss : {&first, &second}) {
+    runtime.balance() = {
+        .coefficient = 1, .loss = {loss, Shape<1>{{1}}}, .counts = {counts.data(), Shape<2>{{3, 5}}}};
+    probe.differentiate(runtime);
+  }
+  BOOST_TEST(first == alone);
+  BOOST_TEST(second == alone);
+  for (std::size_t block = 0; block < 3; ++block) {
+    const auto begin = counts.begin() + static_cast<std::ptrdiff_t>(5 * block);
+    BOOST_TEST(std::accumulate(begin, begin + 5, std::int64_t{0}) == (block == 1 ? 2 * 6 * 2 : 0));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(pitfall_20_a_uniform_router_costs_one_and_a_peaked_one_more) {
   const auto loss_of = [](float gate) {
     Probe probe(SparseMoe<TrainedEnv>(sizes(4, 1)), {.rows = 5, .features = 6});

@@ -226,6 +226,7 @@ Description<Sizes> balance() {
           [](Runtime<Cpu>& runtime, const Sizes&, const Memory& m) {
             runtime.run(BalanceLoss<Cpu, float>{.probabilities = m["probabilities"],
                                                 .offsets = m["offsets"],
+                                                .counts = {},
                                                 .coefficient = 0.125f,
                                                 .derivative = m["derivative"],
                                                 .loss = m["loss"]});
@@ -259,11 +260,13 @@ View<T, 1, Cpu> vector_of(std::vector<T>& values) {
 }
 
 // The loss of rows that all have the given probabilities, with ten slots shared out as given.
-float balance_of(std::vector<float> probabilities, std::vector<std::int32_t> offsets) {
+float balance_of(std::vector<float> probabilities, std::vector<std::int32_t> offsets,
+                 View<std::int64_t, 1, Cpu> counts = {}) {
   std::vector<float> derivative(probabilities.size()), loss = {0};
   Runtime<Cpu> runtime(1);
   runtime.run(BalanceLoss<Cpu, float>{.probabilities = rows_of(probabilities, 1),
                                       .offsets = vector_of(offsets),
+                                      .counts = counts,
                                       .coefficient = 1,
                                       .derivative = vector_of(derivative),
                                       .loss = vector_of(loss)});
@@ -322,6 +325,19 @@ BOOST_AUTO_TEST_CASE(balance_worked_numbers) {
   BOOST_TEST(balance_of({0.2f, 0.6f, 0.1f, 0.1f}, {0, 1, 8, 9, 10}) == 1.84f, near);
   BOOST_TEST(balance_of({0.4f, 0.4f, 0.1f, 0.1f}, {0, 8, 16, 18, 20}) == 1.36f, near);
   BOOST_TEST(balance_of({0.25f, 0.25f, 0.25f, 0.25f}, {0, 2, 4, 6, 8}) == 1.0f, near);
+}
+
+// The same micro-batches with the choices of the whole batch: of those so far, then of both.
+BOOST_AUTO_TEST_CASE(balance_over_what_was_counted) {
+  const auto near = boost::test_tools::tolerance(1e-6f);
+  const std::vector<float> first = {0.6f, 0.2f, 0.1f, 0.1f}, second = {0.2f, 0.6f, 0.1f, 0.1f};
+  std::vector<std::int64_t> counts(4);
+  BOOST_TEST(balance_of(first, {0, 7, 8, 9, 10}, vector_of(counts)) == 1.84f, near);
+  BOOST_TEST(balance_of(second, {0, 1, 8, 9, 10}, vector_of(counts)) == 1.36f, near);
+  BOOST_TEST(counts == (std::vector<std::int64_t>{8, 8, 2, 2}), boost::test_tools::per_element());
+  // Known from the start, they give both micro-batches the global value.
+  BOOST_TEST(balance_of(first, {0, 0, 0, 0, 0}, vector_of(counts)) == 1.36f, near);
+  BOOST_TEST(balance_of(second, {0, 0, 0, 0, 0}, vector_of(counts)) == 1.36f, near);
 }
 
 BOOST_AUTO_TEST_CASE(balance_of_no_rows_adds_nothing) {

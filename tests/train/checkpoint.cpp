@@ -5,6 +5,7 @@
 
 #include <vlm/train/checkpoint.hpp>
 
+#include "message_of.hpp"
 #include "temporary_folder.hpp"
 
 using vlm::CheckpointFolder, vlm::Index;
@@ -20,6 +21,14 @@ BOOST_AUTO_TEST_CASE(the_last_two_are_kept) {
     });
   BOOST_TEST(checkpoints.steps() == (std::vector<Index>{15, 100}), boost::test_tools::per_element());
   BOOST_TEST(vlm::read_file(checkpoints.path(100) + "/a") == "100");
+}
+
+BOOST_AUTO_TEST_CASE(as_many_are_kept_as_asked_for) {
+  const TemporaryFolder folder;
+  CheckpointFolder checkpoints(folder.path, 3);
+  for (Index step : {1, 2, 3, 4}) checkpoints.write(step, [](const std::string&) {});
+  BOOST_TEST(checkpoints.steps() == (std::vector<Index>{2, 3, 4}), boost::test_tools::per_element());
+  BOOST_TEST(message_of([&] { CheckpointFolder{folder.path}; }).find("[folder-in-use]") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_write_that_fails_leaves_no_checkpoint) {
@@ -63,8 +72,9 @@ BOOST_AUTO_TEST_CASE(what_a_killed_run_left_is_removed) {
   vlm::make_folder(folder.path + "/checkpoint-5.old");
   vlm::make_folder(folder.path + "/checkpoint-6");
   const CheckpointFolder checkpoints(folder.path);
-  BOOST_TEST(vlm::folder_names(folder.path) == (std::vector<std::string>{"checkpoint-6"}),
-             boost::test_tools::per_element());
+  for (const char* gone : {"/checkpoint-7.partial", "/checkpoint-5.old"})
+    BOOST_TEST(!vlm::file_exists(folder.path + gone));
+  BOOST_TEST(vlm::file_exists(folder.path + "/checkpoint-6"));
 }
 
 BOOST_AUTO_TEST_CASE(companions_are_carried_along) {

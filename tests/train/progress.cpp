@@ -1,5 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,19 @@ BOOST_AUTO_TEST_CASE(a_resumed_log_goes_on_after_the_checkpoint) {
   BOOST_TEST(steps == (std::vector<vlm::Index>{1, 2, 3, 4}), boost::test_tools::per_element());
   BOOST_TEST(losses == (std::vector<double>{1.0 / 3, 1.0 / 3, 1.0 / 3, 0.5}),
              boost::test_tools::per_element());
+}
+
+// A step that was skipped has no loss that JSON could write.
+BOOST_AUTO_TEST_CASE(what_is_not_finite_is_null) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/log.jsonl";
+  StepLog(path, 0).add(Report{
+      .step = 1, .loss = std::nan(""), .gradient_norm = INFINITY, .skipped_steps = 1, .validation = 0.5});
+  const vlm::Json line = vlm::parse_json(vlm::read_file(path), path);
+  BOOST_TEST(line.at("loss").is_null());
+  BOOST_TEST(line.at("gradient_norm").is_null());
+  BOOST_TEST(line.at("skipped").integer() == 1);
+  BOOST_TEST(line.at("validation").number() == 0.5);
 }
 
 BOOST_AUTO_TEST_CASE(a_line_that_was_cut_short_is_dropped) {

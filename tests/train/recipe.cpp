@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cmath>
+#include <cstdint>
 #include <string>
 
 #include <vlm/train/recipe.hpp>
@@ -43,6 +44,21 @@ BOOST_AUTO_TEST_CASE(the_first_bad_setting_is_named) {
   recipe = fine();
   recipe.learning_rate = std::nan("");
   BOOST_TEST(complaint(recipe).find("learning_rate") != std::string::npos);
+  recipe = fine();
+  recipe.validate_every = 5;
+  BOOST_TEST(complaint(recipe) ==
+             "vlm::ConfigError [recipe]\n  setting   validation\n"
+             "  expected  a JSONL file, since validate_every is set\n  got       nothing");
+  recipe = fine();
+  recipe.parts.encoder.learning_rate = -1e-6;
+  BOOST_TEST(complaint(recipe).find("setting   parts.encoder.learning_rate\n") != std::string::npos);
+  recipe = fine();
+  recipe.seed = std::uint64_t{1} << 63;
+  BOOST_TEST(complaint(recipe).find("setting   seed\n") != std::string::npos);
+  recipe = fine();
+  recipe.checkpoints_kept = 0;
+  BOOST_TEST(complaint(recipe).find("setting   checkpoints_kept\n  expected  1 or more\n") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -11,6 +11,11 @@ namespace {
 struct Base : Stage<"base", Loss<SqrtLoss>, Context<100>, Trainable<part::Merger>, Keep<BlockInputs>> {};
 struct Derived : Stage<"derived", Context<200>, From<Base>> {};
 struct Deeper : Stage<"deeper", From<Derived>, Trainable<part::All>> {};
+// A loss of one's own: between the square root and the mean over samples.
+struct ThreeQuarters {
+  static constexpr double power = 0.75;
+};
+struct Own : Stage<"own", From<Deeper>, Loss<ThreeQuarters>, Budget<5>> {};
 struct Least : Stage<"least", Trainable<part::Decoder>> {};
 
 }  // namespace
@@ -31,6 +36,15 @@ BOOST_AUTO_TEST_CASE(from_supplies_what_is_not_given) {
   BOOST_TEST((std::is_same_v<Deeper::Trains, Trainable<part::All>>));
   BOOST_TEST(Deeper::context == 200);
   BOOST_TEST((std::is_same_v<Deeper::LossKind, SqrtLoss>));
+}
+
+BOOST_AUTO_TEST_CASE(options_may_be_types_of_ones_own) {
+  BOOST_TEST(Own::LossKind::power == 0.75);
+  BOOST_TEST(Own::budget == 5);
+  BOOST_TEST((std::is_same_v<Own::Trains, Trainable<part::All>>));
+  BOOST_TEST((std::is_same_v<Own::KeepKind, BlockInputs>));
+  BOOST_TEST(TrainingStage<Own>);
+  BOOST_TEST(!TrainingStage<ThreeQuarters>);
 }
 
 BOOST_AUTO_TEST_CASE(defaults) {

@@ -1,11 +1,16 @@
 #include <boost/test/unit_test.hpp>
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,6 +22,7 @@
 #include <vlm/io/json_definitions.hpp>
 #endif
 
+#include "message_of.hpp"
 #include "temporary_folder.hpp"
 
 using namespace vlm;
@@ -125,23 +131,205 @@ BOOST_AUTO_TEST_CASE(s0_changes_the_mergers_alone) {
   BOOST_TEST(trainer.net().gradient_bytes() == trained_bytes);
 }
 
-// Killed at many moments and started again each time, the run has the losses of one
-// that was never interrupted.
+// Killed at twenty random moments, in mid-epoch too, and started again each time with another number of loader
+// threads, a run has the losses and the weights of one that was never interrupted.
 BOOST_AUTO_TEST_CASE(kill_and_resume_gives_the_same_losses) {
-  const TemporaryFolder whole, killed;
+  const TemporaryFolder whole, folder;
   Recipe recipe = toy_recipe(whole.path);
-  recipe.checkpoint_every = 4;
+  recipe.checkpoint_every = 3;
+  recipe.threads = 1;  // or the processes' spinning threads would keep each other from running
+  const auto start = std::chrono::steady_clock::now();
   Trainer<S1>(recipe).run();
-  recipe.out = killed.path;
-  int kills = 0;
-  for (int delay = 40; !run_and_kill(recipe, std::chrono::milliseconds(delay)); delay += 25 + delay / 4) {
-    ++kills;
-    BOOST_REQUIRE(kills < 200);
+  const auto length =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+  std::mt19937 random(1);
+  std::uniform_int_distribution<long long> delay(1, length.count());
+  int kills = 0, finished = 0;
+  for (bool done = false; kills < 20 || !done;) {
+    recipe.out = folder.path + "/" + std::to_string(finished);
+    recipe.loader_threads = 1 + kills % 3;
+    done = run_and_kill(recipe, std::chrono::milliseconds(kills < 20 ? delay(random) : 100000));
+    if (!done) {
+      ++kills;
+      continue;
+    }
+    BOOST_TEST(losses(recipe.out) == losses(whole.path), boost::test_tools::per_element());
+    BOOST_TEST(read_file(recipe.out + "/model/model.safetensors") ==
+               read_file(whole.path + "/model/model.safetensors"));
+    ++finished;
   }
-  BOOST_TEST(kills > 0);
-  BOOST_TEST(losses(killed.path) == losses(whole.path), boost::test_tools::per_element());
-  BOOST_TEST(read_file(killed.path + "/model/model.safetensors") ==
+  BOOST_TEST(finished > 0);
+}
+
+// The cursor stands in the middle of an epoch, and the loader has more threads than before.
+BOOST_AUTO_TEST_CASE(a_run_goes_on_in_mid_epoch_with_other_loader_threads) {
+  const TemporaryFolder whole, halves;
+  Recipe recipe = toy_recipe(whole.path);
+  recipe.micro_batches = 1;
+  recipe.steps = 7;
+  Trainer<S1>(recipe).run();
+  recipe.out = halves.path;
+  {
+    Trainer<S1> trainer(recipe);
+    for (int i = 0; i < 3; ++i) trainer.step();
+    trainer.save_checkpoint();
+  }
+  recipe.loader_threads = 4;
+  Trainer<S1> trainer(recipe);
+  BOOST_TEST(trainer.steps_done() == 3);
+  const Json state = parse_json(read_file(halves.path + "/checkpoint-3/trainer.json"), "trainer.json");
+  BOOST_TEST(state.at("loader").at("position").integer() != 0);
+  trainer.run();
+  const std::vector<std::string> all = losses(whole.path);
+  BOOST_TEST(losses(halves.path) == std::vector<std::string>(all.begin() + 3, all.end()),
+             boost::test_tools::per_element());
+  BOOST_TEST(read_file(halves.path + "/model/model.safetensors") ==
              read_file(whole.path + "/model/model.safetensors"));
+}
+
+BOOST_AUTO_TEST_CASE(one_folder_has_one_run) {
+  const TemporaryFolder folder;
+  const Recipe recipe = toy_recipe(folder.path);
+  const Trainer<S1> first(recipe);
+  BOOST_TEST(message_of([&] { Trainer<S1>{recipe}; }) ==
+             "vlm::FileError [folder-in-use]\n"
+             "  folder    " +
+                 folder.path +
+                 "\n"
+                 "  expected  a folder that no other run writes\n"
+                 "  got       one that another process or object has locked\n"
+                 "  try       wait for that run or stop it, or choose another folder");
+}
+
+// The limit on file sizes stands for a disk that is full.
+BOOST_AUTO_TEST_CASE(a_full_disk_is_one_error_and_the_last_checkpoint_stays) {
+  const TemporaryFolder folder;
+  Recipe recipe = toy_recipe(folder.path);
+  {
+    Trainer<S1> trainer(recipe);
+    trainer.step();
+    trainer.save_checkpoint();
+    trainer.step();
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    rlimit small = before;
+    small.rlim_cur = 20000;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    const std::string message = message_of([&] { trainer.save_checkpoint(); });
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, SIG_DFL);
+    BOOST_TEST(message ==
+               "vlm::FileError [file-write]\n"
+               "  file      " +
+                   folder.path +
+                   "/checkpoint-2.partial/model.safetensors\n"
+                   "  expected  room for the whole file\n"
+                   "  got       File too large\n"
+                   "  try       check the path and its permissions");
+    BOOST_TEST(!file_exists(folder.path + "/checkpoint-2.partial"));
+    trainer.save_checkpoint();  // there is room again
+    remove_folder(folder.path + "/checkpoint-2");
+  }
+  BOOST_TEST(Trainer<S1>(recipe).steps_done() == 1);
+}
+
+// One bad value makes loss and gradient none; the step changes nothing, and the next one goes on.
+BOOST_AUTO_TEST_CASE(a_step_that_is_not_finite_is_skipped_and_counted) {
+  const TemporaryFolder folder;
+  Recipe recipe = toy_recipe(folder.path);
+  Trainer<S1> trainer(recipe);
+  BOOST_TEST(!trainer.step().skipped);
+  float& value = trainer.net().parameters().front().value.front();
+  const float fine = value;
+  value = std::numeric_limits<float>::quiet_NaN();
+  const auto before = bytes_of(trainer.net(), "");
+  const Report skipped = trainer.step();
+  BOOST_TEST(skipped.skipped);
+  BOOST_TEST(skipped.skipped_steps == 1);
+  BOOST_TEST(skipped.step == 2);
+  BOOST_TEST((bytes_of(trainer.net(), "") == before));
+  value = fine;
+  const Report next = trainer.step();
+  BOOST_TEST(!next.skipped);
+  BOOST_TEST(next.skipped_steps == 1);
+  BOOST_TEST(std::isfinite(next.loss));
+  trainer.save_checkpoint();
+  const Json state = parse_json(read_file(folder.path + "/checkpoint-3/trainer.json"), "trainer.json");
+  BOOST_TEST(state.at("skipped").integer() == 1);
+  BOOST_TEST(state.at("skipped_in_a_row").integer() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(too_many_skipped_steps_end_the_run) {
+  const TemporaryFolder folder;
+  Recipe recipe = toy_recipe(folder.path);
+  recipe.skipped_in_a_row = 2;
+  Trainer<S1> trainer(recipe);
+  trainer.step();
+  trainer.net().parameters().front().value.front() = std::numeric_limits<float>::quiet_NaN();
+  const std::string message = message_of([&] { trainer.run(); });
+  BOOST_TEST(
+      message.starts_with("vlm::DataError [diverged]\n"
+                          "  at        step 4\n"
+                          "  expected  a finite loss and gradient in one of 3 steps\n"
+                          "  got       loss "));
+  BOOST_TEST(message.ends_with("\n  try       a smaller learning rate; the last checkpoint is whole"));
+  BOOST_TEST(losses(folder.path) == (std::vector<std::string>{"null", "null"}),
+             boost::test_tools::per_element());
+  BOOST_CHECK_THROW(trainer.save_checkpoint(), DataError);  // no such weights are kept
+}
+
+// Of one micro-batch, the choices of the step are its own; of two, the second sees those of both.
+BOOST_AUTO_TEST_CASE(experts_are_balanced_over_the_step_or_the_micro_batch) {
+  const TemporaryFolder folder;
+  const std::string start = folder.path + "/start";
+  make_folder(start);
+  copy_companions("tests/toy/start", start);
+  Json config = parse_json(read_file("tests/toy/start/config.json"), "config.json");
+  Json text = config.at("text_config");
+  config.set("model_type", "qwen3_vl_moe");
+  text.set("num_experts", 4);
+  text.set("num_experts_per_tok", 2);
+  text.set("moe_intermediate_size", 16);
+  config.set("text_config", text);
+  write_file_atomically(start + "/config.json", write_json(config));
+  const auto balance = [&](Index micro_batches, BalanceScope scope) {
+    const TemporaryFolder out;
+    Recipe recipe = toy_recipe(out.path);
+    recipe.start = start;
+    recipe.micro_batches = micro_batches;
+    recipe.balance = 1;
+    recipe.balance_scope = scope;
+    return Trainer<S1, Qwen3VLMoE>(recipe).step().balance;
+  };
+  const double one = balance(1, BalanceScope::MicroBatch), two = balance(2, BalanceScope::MicroBatch);
+  BOOST_TEST(one > 1.0);
+  BOOST_TEST(balance(1, BalanceScope::Step) == one);
+  BOOST_TEST(balance(2, BalanceScope::Step) != two);
+  BOOST_TEST(balance(2, BalanceScope::Step) > 0.9);
+}
+
+BOOST_AUTO_TEST_CASE(validation_is_scored_when_due_and_learns_nothing) {
+  const TemporaryFolder plain, scored;
+  Recipe recipe = toy_recipe(plain.path);
+  recipe.steps = 5;
+  Trainer<S1>(recipe).run();
+  recipe.out = scored.path;
+  recipe.validation = "tests/toy/data.jsonl";
+  recipe.validate_every = 2;
+  Trainer<S1>(recipe).run();
+  BOOST_TEST(losses(scored.path) == losses(plain.path), boost::test_tools::per_element());
+  std::vector<Index> steps;
+  std::vector<double> scores;
+  const std::string text = read_file(scored.path + "/log.jsonl");
+  for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+    const Json line = parse_json(text.substr(at, text.find('\n', at) - at), "log.jsonl");
+    if (!line.find("validation")) continue;
+    steps.push_back(line.at("step").integer());
+    scores.push_back(line.at("validation").number());
+  }
+  BOOST_TEST(steps == (std::vector<Index>{2, 4, 5}), boost::test_tools::per_element());
+  BOOST_TEST(scores.back() < scores.front());
 }
 
 BOOST_AUTO_TEST_CASE(threads_do_not_change_a_bit) {
@@ -164,17 +352,18 @@ BOOST_AUTO_TEST_CASE(ctrl_c_saves_and_the_same_call_goes_on) {
   recipe.steps = 200;
   Trainer<S1>(recipe).run();
   recipe.out = stopped.path;
-  Trainer<S1> trainer(recipe);
+  std::optional<Trainer<S1>> trainer(recipe);
   // The first line of the log says that the handler is in place.
   std::thread finger([log = stopped.path + "/log.jsonl"] {
     while (!file_exists(log) || read_file(log).empty())
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     kill(getpid(), SIGINT);
   });
-  const RunEnd end = trainer.run();
+  const RunEnd end = trainer->run();
   finger.join();
   BOOST_REQUIRE((end == RunEnd::Interrupted));
-  BOOST_TEST(trainer.steps_done() < 200);
+  BOOST_TEST(trainer->steps_done() < 200);
+  trainer.reset();
   BOOST_TEST((Trainer<S1>(recipe).run() == RunEnd::Finished));
   BOOST_TEST(losses(stopped.path) == losses(whole.path), boost::test_tools::per_element());
 }

@@ -35,7 +35,8 @@ struct Sequences {
 template <class Device>
 struct Balance {
   float coefficient = 0;
-  View<float, 1, Device> loss{};  // [1]
+  View<float, 1, Device> loss{};           // [1]
+  View<std::int64_t, 2, Device> counts{};  // [blocks, experts], choices since they were zeroed; or empty
 };
 
 template <class Device>

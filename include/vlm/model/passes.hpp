@@ -1,5 +1,5 @@
-// The two passes that models are made for, each written once: a training step's forward, loss and backward, and the
-// logits that answers grow from. Trainers and generators run them, and costs.hpp measures them.
+// The passes that models are made for, each written once: a training step's forward, loss and backward, the loss
+// alone, and the logits that answers grow from. Trainers and generators run them, and costs.hpp measures them.
 #pragma once
 
 #include <algorithm>
@@ -86,6 +86,32 @@ void run_training_pass(Runtime<typename Net::Device>& s, const Net& net, const B
   if (!s.measuring()) std::memset(dhidden.data, 0, static_cast<std::size_t>(dhidden.count()) * sizeof(T));
   s.run(PlaceRows<Device, T>{.into = dhidden, .at = at, .from = dpicked});
   net.backward(s, batch, text, saved, dhidden);
+}
+
+// The loss of run_training_pass alone: nothing is kept and no gradient is touched. Not while answering with a cache.
+template <class Net>
+void run_loss_pass(Runtime<typename Net::Device>& s, const Net& net, const Batch& batch,
+                   typename Net::RopeTables& tables, double& loss) {
+  using Device = typename Net::Device;
+  using Rows = typename Net::Rows;
+  using T = typename Net::T;
+  const auto given_back = s.scope();
+  Sequences<Device> text;
+  if (!s.measuring()) text = net.text_sequences(batch, tables);
+  text.query_offsets = detail::on_device<Device>(batch.offsets);
+  const Rows picked = s.template keep<T>(static_cast<Index>(batch.rows.size()), net.features());
+  const Rows hidden = s.template keep<T>(batch.token_count(), net.features());
+  const bool keeping = s.keeping();
+  s.keep_activations(false);
+  typename Net::Saved saved;
+  net.forward(s, batch, text, hidden, saved);
+  s.keep_activations(keeping);
+  s.run(TakeRows<Device, T>{.into = picked, .at = detail::on_device<Device>(batch.rows), .from = hidden});
+  run_language_loss(s, LanguageLoss<Device, T>{.hidden = picked,
+                                               .targets = detail::on_device<Device>(batch.targets),
+                                               .weights = detail::on_device<Device>(batch.weights),
+                                               .output = net.head(),
+                                               .loss = {&loss, Shape<1>{{1}}}});
 }
 
 // Calls use(logits [rows, vocabulary]) with what follows the rows `at` of a batch. Nothing is kept.

@@ -77,6 +77,9 @@ struct PatchTables {
   std::vector<float> cosine, sine;       // [patches, head_dim / 2]
   std::vector<std::int32_t> corners;     // [patches, 4] rows of the position table
   std::vector<float> weights;            // [patches, 4]
+  // Working memory of append_patch_tables, kept so that a full batch can be filled again without allocating.
+  std::vector<std::int32_t> places;  // [3, patches of the last picture]: time (not read), height, width
+  std::vector<float> frequencies;    // [head_dim / 2]
 
   void clear() {
     offsets.assign(1, 0);
@@ -115,7 +118,9 @@ inline void append_patch_tables(const Grid& grid, const VisionSizes& n, PatchTab
   Index side = 1;
   while (side * side < n.positions) ++side;
   const auto patches = static_cast<std::size_t>(grid.patches());
-  std::vector<std::int32_t> places(3 * patches);  // time (not read), height, width of every patch
+  tables.places.resize(3 * patches);
+  if (tables.frequencies.size() != static_cast<std::size_t>(n.head_dim() / 2))
+    tables.frequencies = rope_frequencies<Spatial2D>(detail::vision_rope_theta, n.head_dim());
   std::size_t patch = 0;
   const auto add_patch = [&](Index row, Index column) {
     const detail::LineSample r = detail::sample_line(row, grid.height, side);
@@ -125,8 +130,8 @@ inline void append_patch_tables(const Grid& grid, const VisionSizes& n, PatchTab
                                                  r.high * line + c.low, r.high * line + c.high});
     tables.weights.insert(tables.weights.end(), {(1 - r.share) * (1 - c.share), (1 - r.share) * c.share,
                                                  r.share * (1 - c.share), r.share * c.share});
-    places[patches + patch] = static_cast<std::int32_t>(row);
-    places[2 * patches + patch] = static_cast<std::int32_t>(column);
+    tables.places[patches + patch] = static_cast<std::int32_t>(row);
+    tables.places[2 * patches + patch] = static_cast<std::int32_t>(column);
     ++patch;
   };
   for (Index frame = 0; frame < grid.frames; ++frame) {
@@ -136,8 +141,7 @@ inline void append_patch_tables(const Grid& grid, const VisionSizes& n, PatchTab
           for (Index j = 0; j < merge; ++j) add_patch(block_row + i, block_column + j);
     tables.offsets.push_back(tables.offsets.back() + static_cast<std::int32_t>(grid.height * grid.width));
   }
-  append_rope_tables<Spatial2D>(places, rope_frequencies<Spatial2D>(detail::vision_rope_theta, n.head_dim()),
-                                {}, tables.cosine, tables.sine);
+  append_rope_tables<Spatial2D>(tables.places, tables.frequencies, {}, tables.cosine, tables.sine);
 }
 
 }  // namespace vlm

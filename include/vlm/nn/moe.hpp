@@ -154,8 +154,11 @@ struct SparseMoe {
     const Balance<D>& balance = s.balance();
     if (trained && balance.coefficient > 0) {
       const View<float, 1, D> derivative = s.template scratch<float>(sizes.experts);
+      View<std::int64_t, 1, D> counts;
+      if (balance.counts) counts = {balance.counts.row(s.block()), Shape<1>{{sizes.experts}}};
       s.run(BalanceLoss<D, T>{.probabilities = saved.probabilities,
                               .offsets = saved.offsets,
+                              .counts = counts,
                               .coefficient = balance.coefficient,
                               .derivative = derivative,
                               .loss = balance.loss});

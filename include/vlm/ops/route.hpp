@@ -61,11 +61,14 @@ struct GatherSum {
 
 // Balance loss of one layer, E * sum_e f_e * p_e with f_e the share of slots and p_e the mean probability of
 // expert e: 1 when uniform. `loss` adds coefficient * that; `derivative[e]` = coefficient * E * f_e / rows.
-// Source: Fedus et al., "Switch Transformers", 2021; the mean over k choices makes the uniform value 1.
+// Source: Fedus et al., "Switch Transformers", 2021; the mean over k choices makes the uniform value 1. With `counts`,
+// to which the slots of these rows are added first, f is the share among all that was counted.
+// Source of that: Qiu et al., "Demons in the Detail", 2025 (arXiv 2501.11873).
 template <class D, class T>
 struct BalanceLoss {
   View<const float, 2, D> probabilities{};   // [rows, experts]
   View<const std::int32_t, 1, D> offsets{};  // [experts + 1]
+  View<std::int64_t, 1, D> counts{};         // [experts], adds; or empty
   float coefficient = 0;
   View<float, 1, D> derivative{};  // [experts]
   View<float, 1, D> loss{};        // [1], adds

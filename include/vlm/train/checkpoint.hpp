@@ -1,6 +1,6 @@
 // Checkpoints of a run: folders out/checkpoint-<step>, each complete or absent. A folder is
 // written under a name that ends in .partial, its files synced and sealed with their checksums, and
-// renamed; the older of more than two are removed after that.
+// renamed; the oldest are removed after that.
 #pragma once
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include <vlm/io/checkpoint.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/io/folder.hpp>
+#include <vlm/io/folder_lock.hpp>
 
 namespace vlm {
 
@@ -27,8 +28,9 @@ inline void copy_companions(const std::string& from, const std::string& to) {
 
 class CheckpointFolder {
  public:
-  explicit CheckpointFolder(std::string out) : out_(std::move(out)) {
-    make_folder(out_);
+  // Keeps the newest `kept`. Throws FileError [folder-in-use] while another run has the folder.
+  explicit CheckpointFolder(std::string out, Index kept = 2)
+      : out_(std::move(out)), kept_(static_cast<std::size_t>(kept)), lock_(made(out_)) {
     for (const std::string& name : folder_names(out_))  // of a run that was killed
       if (name.starts_with("checkpoint-") && (name.ends_with(".partial") || name.ends_with(".old")))
         remove_folder(out_ + "/" + name);
@@ -59,15 +61,21 @@ class CheckpointFolder {
       seal_checkpoint(partial);
     });
     const std::vector<Index> all = steps();
-    for (std::size_t i = 0; i + kept < all.size(); ++i) {
+    for (std::size_t i = 0; i + kept_ < all.size(); ++i) {
       std::rename(path(all[i]).c_str(), (path(all[i]) + ".old").c_str());  // absent at once, then removed
       remove_folder(path(all[i]) + ".old");
     }
   }
 
  private:
-  static constexpr std::size_t kept = 2;
+  static const std::string& made(const std::string& path) {
+    make_folder(path);
+    return path;
+  }
+
   std::string out_;
+  std::size_t kept_;
+  FolderLock lock_;
 };
 
 }  // namespace vlm

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +23,12 @@ struct Report {
   double loss = 0, balance = 0, gradient_norm = 0, learning_rate = 0;
   Index tokens = 0, supervised = 0;  // in this step
   double seconds = 0;                // of this step
+  double waited = 0;                 // seconds of these in which no data was ready
+  bool skipped = false;              // loss or gradient was not finite: nothing was updated
+  Index skipped_steps = 0;           // in the run so far, this one included
+  Index left_out = 0;                // conversations in the run so far that could not be used
+  std::optional<double>
+      validation{};  // mean loss of the validation file, where it was scored after this step
 };
 
 class Progress {
@@ -82,18 +90,31 @@ class StepLog {
   ~StepLog() { std::fclose(file_); }
 
   void add(const Report& report) {
-    const int written = std::fprintf(
-        file_,
-        "{\"step\":%lld,\"loss\":%.17g,\"balance\":%.9g,\"gradient_norm\":%.9g,\"learning_rate\":%.9g,"
-        "\"tokens\":%lld,\"supervised\":%lld,\"seconds\":%.6f}\n",
-        static_cast<long long>(report.step), report.loss, report.balance, report.gradient_norm,
-        report.learning_rate, static_cast<long long>(report.tokens),
-        static_cast<long long>(report.supervised), report.seconds);
-    if (written < 0 || std::fflush(file_) != 0)
+    std::fprintf(file_, "{\"step\":%lld", static_cast<long long>(report.step));
+    add_number("loss", report.loss);
+    add_number("balance", report.balance);
+    add_number("gradient_norm", report.gradient_norm);
+    add_number("learning_rate", report.learning_rate);
+    if (report.validation) add_number("validation", *report.validation);
+    std::fprintf(file_,
+                 ",\"tokens\":%lld,\"supervised\":%lld,\"seconds\":%.6f,\"waited\":%.6f,\"skipped\":%lld,"
+                 "\"left_out\":%lld}\n",
+                 static_cast<long long>(report.tokens), static_cast<long long>(report.supervised),
+                 report.seconds, report.waited, static_cast<long long>(report.skipped_steps),
+                 static_cast<long long>(report.left_out));
+    if (std::fflush(file_) != 0 || std::ferror(file_))
       detail::throw_file_error("file-write", path_, "room for the log");
   }
 
  private:
+  // All digits, so that two runs can be compared; JSON has no word for what is not finite.
+  void add_number(const char* name, double value) {
+    if (std::isfinite(value))
+      std::fprintf(file_, ",\"%s\":%.17g", name, value);
+    else
+      std::fprintf(file_, ",\"%s\":null", name);
+  }
+
   std::string path_;
   std::FILE* file_ = nullptr;
 };

@@ -11,9 +11,16 @@
 
 namespace vlm {
 
+namespace detail {
+struct StageBase {};
+}  // namespace detail
+
 // Options. Which parts learn is Trainable<...> (model/parts.hpp).
 template <class LossT>
 struct Loss {
+  static_assert(
+      requires { double{LossT::power}; },
+      "vlm: Loss<...> takes TokenMean, SqrtLoss, SampleMean or a type with a constant double `power`.");
   using Type = LossT;
 };
 template <class Policy>
@@ -32,6 +39,8 @@ struct Budget {
 };
 template <class Base>
 struct From {
+  static_assert(std::is_base_of_v<detail::StageBase, Base>,
+                "vlm: From<...> takes a stage, which derives from vlm::Stage<...>.");
   using Type = Base;
 };
 
@@ -98,8 +107,6 @@ struct StageOption {
 
 template <OptionKind Kind, class... Options>
 inline constexpr int option_count = ((option_kind<Options> == Kind) + ... + 0);
-
-struct StageBase {};
 
 }  // namespace detail
 

@@ -1,11 +1,12 @@
 // Trainer<Stage>: runs a stage. `step()` is one update and public, so that a loop of one's own is a `while`;
-// `run()` goes on to the last step with progress, checkpoints and a clean end on ctrl-C, and resumes what it
-// finds in `out`.
+// `run()` goes on to the last step with progress, validation, checkpoints and a clean end on ctrl-C, and resumes what
+// it finds in `out`.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@
 #include <vlm/train/recipe.hpp>
 #include <vlm/train/schedule.hpp>
 #include <vlm/train/stages.hpp>
+#include <vlm/train/validation.hpp>
 
 namespace vlm {
 
@@ -36,21 +38,25 @@ class Trainer {
   using Net = Model<Spec, Device, Precision, typename S::Trains, typename S::KeepKind>;
 
   // Loads the start, or the newest checkpoint in `out`. Throws ConfigError where the recipe cannot be [recipe] or is not
-  // that of the checkpoint [resume-recipe, resume-stage], FileError where the checkpoint is damaged [checkpoint], and
-  // what reading models and data throws.
+  // that of the checkpoint [resume-recipe, resume-stage], FileError where the checkpoint is damaged [checkpoint] or
+  // another run has `out` [folder-in-use], and what reading models and data throws.
   explicit Trainer(Recipe recipe)
       : recipe_(checked(std::move(recipe))),
-        folder_(recipe_.out),
+        folder_(recipe_.out, recipe_.checkpoints_kept),
         resumed_(latest_checkpoint()),
         net_(first_network()),
         processor_(Processor::load(recipe_.start)),
         loader_(recipe_.data, processor_, loader_settings()),
-        optimizer_(net_.parameters(), recipe_.adamw),
+        optimizer_(net_.parameters(), recipe_.adamw, recipe_.parts, recipe_.learning_rate),
         schedule_{.peak = recipe_.learning_rate,
                   .end = recipe_.end_rate,
                   .warm_up = recipe_.warm_up,
-                  .steps = recipe_.steps},
+                  .steps = recipe_.steps,
+                  .shape = recipe_.rate_shape},
         runtime_(recipe_.threads) {
+    if (!recipe_.validation.empty()) validation_.emplace(recipe_.validation, processor_, recipe_.context);
+    if (Spec::sparse && recipe_.balance_scope == BalanceScope::Step)
+      expert_counts_.resize(static_cast<std::size_t>(net_.config().text.layers * net_.config().text.experts));
     if (resumed_) restore(folder_.path(*resumed_));
     runtime_.plan([&] {
       optimizer_.gradient_norm(runtime_);
@@ -63,13 +69,15 @@ class Trainer {
   const Recipe& recipe() const { return recipe_; }
   Index steps_done() const { return step_; }
 
-  // One update from the next micro-batches. The loss's divisor counts the supervised tokens of the whole step.
-  // Throws DataError for a line that cannot be used, and where loss or gradient are not finite [diverged].
+  // One update from the next micro-batches. The loss's divisor counts the supervised tokens of the whole step. A step
+  // whose loss or gradient is not finite updates nothing; it is reported as skipped. Throws DataError for a line that
+  // cannot be used, and where more such steps follow each other than the recipe allows [diverged].
   Report step() {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     loader_.next_step(batches_, S::LossKind::power);
+    Report report{.step = step_ + 1, .learning_rate = schedule_(step_ + 1), .waited = seconds_since(start)};
     net_.zero_gradients();
-    Report report{.step = step_ + 1};
+    std::fill(expert_counts_.begin(), expert_counts_.end(), 0);
     double loss = 0;
     float balance = 0;
     for (const Batch& batch : batches_) {
@@ -81,17 +89,26 @@ class Trainer {
     report.loss = loss;
     report.balance = static_cast<double>(balance);
     report.gradient_norm = optimizer_.gradient_norm(runtime_);
-    report.learning_rate = schedule_(step_ + 1);
-    if (!std::isfinite(loss) || !std::isfinite(report.gradient_norm))
-      throw DataError("diverged", {{"at", "step " + std::to_string(step_ + 1)},
-                                   {"expected", "a finite loss and gradient"},
-                                   {"got", "loss " + std::to_string(loss) + ", gradient norm " +
-                                               std::to_string(report.gradient_norm)},
-                                   {"try", "a smaller learning rate; the last checkpoint is whole"}});
-    optimizer_.update(runtime_, step_ + 1, report.learning_rate, report.gradient_norm);
+    report.skipped = !std::isfinite(loss) || !std::isfinite(report.gradient_norm);
+    if (report.skipped) {
+      skip(report);
+    } else {
+      skipped_in_a_row_ = 0;
+      optimizer_.update(runtime_, step_ + 1 - skipped_, report.learning_rate, report.gradient_norm);
+    }
     ++step_;
-    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.skipped_steps = skipped_;
+    report.left_out = loader_.cursor().bad_lines + loader_.cursor().too_long;
+    report.seconds = seconds_since(start);
     return report;
+  }
+
+  // The mean loss per supervised token of the recipe's validation file, which it must have.
+  double validate() {
+    if (!validation_)
+      throw ConfigError(
+          "recipe", {{"setting", "validation"}, {"expected", "a JSONL file to score"}, {"got", "nothing"}});
+    return validation_->mean_loss(runtime_, net_, tables_);
   }
 
   // Runs to the last step and writes out/model; on ctrl-C writes a checkpoint and returns Interrupted.
@@ -100,19 +117,20 @@ class Trainer {
     Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet);
     StepLog log(recipe_.out + "/log.jsonl", step_);
     while (step_ < recipe_.steps) {
-      const Report report = step();
+      Report report = step();
+      if (validation_ && is_due(recipe_.validate_every, true)) report.validation = validate();
       log.add(report);
       progress.show(report);
-      const bool stop = interrupt.requested();
-      if (step_ < recipe_.steps &&
-          (stop || (recipe_.checkpoint_every > 0 && step_ % recipe_.checkpoint_every == 0)))
-        save_checkpoint();
-      if (stop && step_ < recipe_.steps) return RunEnd::Interrupted;
+      const bool stop = interrupt.requested() && step_ < recipe_.steps;
+      if (stop || is_due(recipe_.checkpoint_every, false)) save_checkpoint();
+      if (stop) return RunEnd::Interrupted;
     }
     write_folder_atomically(recipe_.out + "/model", [&](const std::string& path) { save_model(path); });
     return interrupt.requested() ? RunEnd::Interrupted : RunEnd::Finished;
   }
 
+  // Weights, optimizer, data cursor and counters in out/checkpoint-<step>; all randomness is a function of the seed and
+  // these.
   void save_checkpoint() {
     folder_.write(step_, [&](const std::string& path) {
       save_model(path);
@@ -120,16 +138,41 @@ class Trainer {
       Json state = Json::object();
       state.set("stage", S::stage_name.view());
       state.set("step", step_);
-      state.set("recipe", recipe_settings());
+      state.set("skipped", skipped_);
+      state.set("skipped_in_a_row", skipped_in_a_row_);
+      state.set("recipe", recipe_json(recipe_));
       state.set("loader", loader_.save());
       write_file_atomically(path + "/trainer.json", write_json(state, 2));
     });
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  static double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+  // The recipe with the stage's context where it has none.
   static Recipe checked(Recipe recipe) {
     check_recipe(recipe);
+    if (recipe.context == 0) recipe.context = S::context;
     return recipe;
+  }
+  // Whether something done every so many steps is due after this one. The last step counts as `at_end`.
+  bool is_due(Index every, bool at_end) const {
+    return step_ == recipe_.steps ? at_end : every > 0 && step_ % every == 0;
+  }
+  // Counts a step that updates nothing.
+  void skip(const Report& report) {
+    ++skipped_;
+    if (++skipped_in_a_row_ <= recipe_.skipped_in_a_row) return;
+    throw DataError(
+        "diverged",
+        {{"at", "step " + std::to_string(report.step)},
+         {"expected", "a finite loss and gradient in one of " + std::to_string(skipped_in_a_row_) + " steps"},
+         {"got",
+          "loss " + std::to_string(report.loss) + ", gradient norm " + std::to_string(report.gradient_norm)},
+         {"try", "a smaller learning rate; the last checkpoint is whole"}});
   }
   std::optional<Index> latest_checkpoint() const {
     const std::vector<Index> steps = folder_.steps();
@@ -143,9 +186,13 @@ class Trainer {
                                 : Net::load(recipe_.start);
   }
   LoaderSettings loader_settings() const {
-    return {.context = recipe_.context > 0 ? recipe_.context : S::context,
+    const auto unusable = [](bool skip) { return skip ? Unusable::Skip : Unusable::Refuse; };
+    return {.context = recipe_.context,
             .micro_batches = recipe_.micro_batches,
-            .seed = recipe_.seed};
+            .seed = recipe_.seed,
+            .threads = recipe_.loader_threads,
+            .bad_line = unusable(recipe_.skip_bad_lines),
+            .too_long = unusable(recipe_.skip_too_long)};
   }
   // Nothing is saved that holds a number which is none.
   void check_values() {
@@ -153,22 +200,6 @@ class Trainer {
       throw DataError("diverged", {{"at", "step " + std::to_string(step_)},
                                    {"expected", "finite weights"},
                                    {"try", "a smaller learning rate; the last checkpoint is whole"}});
-  }
-  // What must not change between the halves of an interrupted run.
-  Json recipe_settings() const {
-    const AdamWSettings& adamw = recipe_.adamw;
-    return Json::object({{"steps", recipe_.steps},
-                         {"context", loader_settings().context},
-                         {"micro_batches", recipe_.micro_batches},
-                         {"learning_rate", recipe_.learning_rate},
-                         {"end_rate", recipe_.end_rate},
-                         {"warm_up", recipe_.warm_up},
-                         {"beta1", adamw.beta1},
-                         {"beta2", adamw.beta2},
-                         {"eps", adamw.eps},
-                         {"decay", adamw.decay},
-                         {"clip", adamw.clip},
-                         {"balance", static_cast<double>(recipe_.balance)}});
   }
   void save_model(const std::string& path) {
     check_values();
@@ -182,18 +213,10 @@ class Trainer {
                                          {"expected", std::string(S::stage_name.view())},
                                          {"got", state.at("stage").string()},
                                          {"try", "another `out` for another stage"}});
-    const Json settings = recipe_settings();
-    for (const auto& [name, here] : settings.members()) {
-      const Json& saved = state.at("recipe").at(name);
-      if (saved.number() != here.number())
-        throw ConfigError("resume-recipe",
-                          {{"folder", path},
-                           {"setting", name},
-                           {"expected", write_json(saved) + ", as in the run that is resumed"},
-                           {"got", write_json(here)},
-                           {"try", "the recipe of that run, or another `out`"}});
-    }
+    check_resumed_recipe(state.at("recipe"), recipe_, path);
     step_ = state.at("step").integer();
+    skipped_ = state.at("skipped").integer();
+    skipped_in_a_row_ = state.at("skipped_in_a_row").integer();
     loader_.restore(state.at("loader"));
     optimizer_.read(path + "/optimizer.safetensors");
   }
@@ -208,7 +231,7 @@ class Trainer {
     const auto window =
         static_cast<std::size_t>(net_.config().vision.merge_size * net_.config().vision.merge_size);
     planned_.patches = (planned_.patches + window - 1) / window * window;
-    planned_.tokens = std::max(planned_.tokens, static_cast<std::size_t>(loader_settings().context));
+    planned_.tokens = std::max(planned_.tokens, static_cast<std::size_t>(recipe_.context));
     const Batch bound = planned_.outline(static_cast<Index>(window));
     double loss = 0;
     float balance = 0;
@@ -221,6 +244,9 @@ class Trainer {
     const Index parts = net_.config().text.layers * recipe_.micro_batches;
     runtime_.balance() = {.coefficient = Spec::sparse ? recipe_.balance / static_cast<float>(parts) : 0.0f,
                           .loss = {&balance, Shape<1>{{1}}}};
+    if (!expert_counts_.empty())
+      runtime_.balance().counts = {expert_counts_.data(),
+                                   Shape<2>{{net_.config().text.layers, net_.config().text.experts}}};
     run_training_pass(runtime_, net_, batch, tables_, loss);
   }
 
@@ -229,14 +255,17 @@ class Trainer {
   std::optional<Index> resumed_;
   Net net_;
   Processor processor_;
+  std::optional<Validation> validation_;
   Loader loader_;
   AdamWOptimizer optimizer_;
-  CosineSchedule schedule_;
+  Schedule schedule_;
   Runtime<Device> runtime_;
   typename Net::RopeTables tables_;
   std::vector<Batch> batches_;
   BatchSizes planned_;
+  std::vector<std::int64_t> expert_counts_;  // [layers, experts], choices in this step; or empty
   Index step_ = 0;
+  Index skipped_ = 0, skipped_in_a_row_ = 0;
 };
 
 }  // namespace vlm

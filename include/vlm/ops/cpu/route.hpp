@@ -148,10 +148,16 @@ void compute(Queue<Cpu>&, const BalanceLoss<Cpu, T>& op, Scratch) {
     for (Index e = 0; e < count; ++e) op.derivative(e) = 0;
     return;
   }
-  const double slots = static_cast<double>(op.offsets(count));
+  double slots = static_cast<double>(op.offsets(count));
+  if (op.counts) {
+    slots = 0;
+    for (Index e = 0; e < count; ++e)
+      slots += static_cast<double>(op.counts(e) += op.offsets(e + 1) - op.offsets(e));
+  }
   double loss = 0;
   for (Index e = 0; e < count; ++e) {
-    const double share = (op.offsets(e + 1) - op.offsets(e)) / slots;
+    const std::int64_t chosen = op.counts ? op.counts(e) : op.offsets(e + 1) - op.offsets(e);
+    const double share = static_cast<double>(chosen) / slots;
     double mean = 0;
     for (Index i = 0; i < rows; ++i) mean += op.probabilities(i, e);
     mean /= static_cast<double>(rows);
