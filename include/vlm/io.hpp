@@ -1,6 +1,7 @@
 // The room io: files, JSON, safetensors, checkpoints.
 #pragma once
 
+#include <vlm/io/base64.hpp>
 #include <vlm/io/checkpoint.hpp>
 #include <vlm/io/crc32c.hpp>
 #include <vlm/io/file.hpp>
