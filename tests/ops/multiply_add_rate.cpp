@@ -20,7 +20,8 @@ BOOST_AUTO_TEST_CASE(the_kernel_computes_all_chains) {
     std::vector<float> values(static_cast<std::size_t>(Kernel::values), 5.0f);
     cpu::dispatch<Kernel>(static_cast<IsaLevel>(level), values.data());
     const double limit = static_cast<double>(Kernel::addend) / (1.0 - static_cast<double>(Kernel::factor));
-    const int lanes = static_cast<int>(Kernel::flop(static_cast<IsaLevel>(level)) / (2.0 * Kernel::chains * Kernel::steps));
+    const int lanes =
+        static_cast<int>(Kernel::flop(static_cast<IsaLevel>(level)) / (2.0 * Kernel::chains * Kernel::steps));
     for (int i = 0; i < lanes; ++i)
       BOOST_TEST(static_cast<double>(values[static_cast<std::size_t>(i)]) == Kernel::chains * limit,
                  boost::test_tools::tolerance(1e-3));

@@ -55,8 +55,8 @@ BOOST_AUTO_TEST_CASE(many_steps_are_thinned_to_means) {
 }
 
 BOOST_AUTO_TEST_CASE(few_values_are_dots) {
-  const std::string svg = curve_chart(
-      {{.name = "a <b>", .points = {{1, 1}, {9, 2}}}, {.name = "validation", .points = {{3, 1}, {6, 2}}, .dots = true}});
+  const std::string svg = curve_chart({{.name = "a <b>", .points = {{1, 1}, {9, 2}}},
+                                       {.name = "validation", .points = {{3, 1}, {6, 2}}, .dots = true}});
   BOOST_TEST(count_of(svg, "<circle ") == 2u);
   BOOST_TEST(count_of(svg, "<polyline ") == 2u);
   BOOST_TEST(svg.find("a &lt;b&gt;") != std::string::npos);

@@ -52,10 +52,12 @@ BOOST_AUTO_TEST_CASE(a_first_run_begins_with_the_version) {
 
 BOOST_AUTO_TEST_CASE(a_folder_that_is_not_there_is_an_error) {
   const std::string message = message_of([] { EventFile("/nowhere", 0, 1); });
-  BOOST_TEST(message.starts_with("vlm::FileError [file-write]\n  file      /nowhere/events.out.tfevents.0000000001."));
-  BOOST_TEST(message.ends_with(
-      "\n  expected  a place that can be written\n  got       No such file or directory\n  try       check the path and "
-      "its permissions"));
+  BOOST_TEST(message.starts_with(
+      "vlm::FileError [file-write]\n  file      /nowhere/events.out.tfevents.0000000001."));
+  BOOST_TEST(
+      message.ends_with("\n  expected  a place that can be written\n  got       No such file or directory\n  "
+                        "try       check the path and "
+                        "its permissions"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -54,7 +54,8 @@ BOOST_AUTO_TEST_CASE(the_table_names_every_account) {
   const std::string title = "memory of a run with 2 x 512 tokens a step, if half of them are visual\n";
   BOOST_TEST(ledger_text(ledger, settings, 16 * mebibyte) == title + table);
   BOOST_TEST(ledger_text(ledger, settings, 15 * mebibyte) ==
-             title + table + "  this is more than the 15.0 MiB of this machine: fewer visual tokens would fit\n");
+             title + table +
+                 "  this is more than the 15.0 MiB of this machine: fewer visual tokens would fit\n");
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_fit_is_refused) {
@@ -64,12 +65,14 @@ BOOST_AUTO_TEST_CASE(what_cannot_fit_is_refused) {
                                       .activations = 2 * mebibyte}};
   const LoaderSettings settings{.context = 512};
   BOOST_TEST(message_of([&] { require_memory(ledger, settings, 15 * mebibyte); }) == "no error");
-  BOOST_TEST(message_of([&] { require_memory(ledger, settings, 15 * mebibyte - 1); }) ==
-             "vlm::ConfigError [memory]\n"
-             "  at        a micro-batch of 512 tokens\n"
-             "  expected  at most the 15.0 MiB of this machine\n"
-             "  got       15.0 MiB: weights 4.0 MiB, gradients 3.0 MiB, optimizer 6.0 MiB, activations 2.0 MiB\n"
-             "  try       a smaller context, Keep<BlockInputs>, a stage that trains fewer parts, or a smaller model");
+  BOOST_TEST(
+      message_of([&] { require_memory(ledger, settings, 15 * mebibyte - 1); }) ==
+      "vlm::ConfigError [memory]\n"
+      "  at        a micro-batch of 512 tokens\n"
+      "  expected  at most the 15.0 MiB of this machine\n"
+      "  got       15.0 MiB: weights 4.0 MiB, gradients 3.0 MiB, optimizer 6.0 MiB, activations 2.0 MiB\n"
+      "  try       a smaller context, Keep<BlockInputs>, a stage that trains fewer parts, or a smaller "
+      "model");
 }
 
 BOOST_AUTO_TEST_CASE(this_machine_has_memory) { BOOST_TEST(machine_memory() > mebibyte); }

@@ -31,7 +31,8 @@ BOOST_AUTO_TEST_CASE(a_line_says_how_it_goes) {
                             .tokens = 1000,
                             .seconds = 1,
                             .flop = 1e9}) ==
-             "S1 1/100  1:39 left  loss 3.0000  rate 1.00e-03  norm 0.50  1000 tokens/s  1.0 GFLOP/s (25 % of the FMA "
+             "S1 1/100  1:39 left  loss 3.0000  rate 1.00e-03  norm 0.50  1000 tokens/s  1.0 GFLOP/s (25 % "
+             "of the FMA "
              "peak)");
   // A step that was skipped leaves the mean of the losses alone.
   BOOST_TEST(progress.line({.step = 2,
@@ -45,7 +46,8 @@ BOOST_AUTO_TEST_CASE(a_line_says_how_it_goes) {
                             .left_out = 3,
                             .validation = 2.5,
                             .flop = 5e9}) ==
-             "S1 2/100  2:27 left  loss 3.0000  validation 2.5000  rate 2.00e-03  norm 2.00  1000 tokens/s  2.0 GFLOP/s "
+             "S1 2/100  2:27 left  loss 3.0000  validation 2.5000  rate 2.00e-03  norm 2.00  1000 tokens/s  "
+             "2.0 GFLOP/s "
              "(50 % of the FMA peak)  1 skipped  3 left out");
 }
 

@@ -34,13 +34,16 @@ BOOST_AUTO_TEST_CASE(a_run_is_one_page) {
   make_folder(run + "/B");
   make_folder(run + "/A");
   make_folder(run + "/samples");
-  write_file_atomically(run + "/B/log.jsonl", log_line(1, "3") + log_line(2, "null") + log_line(3, "1.5") + "{\"st");
+  write_file_atomically(run + "/B/log.jsonl",
+                        log_line(1, "3") + log_line(2, "null") + log_line(3, "1.5") + "{\"st");
   write_file_atomically(run + "/A/log.jsonl", log_line(1, "3"));
-  write_file_atomically(run + "/scores.json", R"({"stages": [{"stage": "B", "seconds": 61, "scores": {"x": 0.5}},
+  write_file_atomically(run + "/scores.json",
+                        R"({"stages": [{"stage": "B", "seconds": 61, "scores": {"x": 0.5}},
     {"stage": "A", "seconds": 5, "scores": {"x": 0.25, "y&": 1}}], "total_seconds": 66})");
   Image image(8, 8);
   std::fill(image.pixels.begin(), image.pixels.end(), std::uint8_t{255});
-  write_file_atomically(run + "/samples/0.ppm", "P6\n8 8\n255\n" + std::string(image.pixels.begin(), image.pixels.end()));
+  write_file_atomically(run + "/samples/0.ppm",
+                        "P6\n8 8\n255\n" + std::string(image.pixels.begin(), image.pixels.end()));
   write_file_atomically(run + "/samples/samples.json", R"([
     {"image": "0.ppm", "question": "Where <b>?", "answer": "[{\"bbox_2d\": [0, 0, 500, 1000], \"label\": \"cat\"}]",
      "expected": "[{\"bbox_2d\": [0, 0, 1000, 1000], \"label\": \"cat\"}]"},
@@ -64,7 +67,8 @@ BOOST_AUTO_TEST_CASE(a_run_is_one_page) {
   BOOST_TEST(has(page, "overlap 0.50"));
   BOOST_TEST(has(page, ">wrong</span>"));
   BOOST_TEST(has(page, ">right</span>"));
-  BOOST_TEST(has(page, VLM_HAS_IMAGE ? "src=\"data:image/png;base64,iVBORw0KGgo" : "src=\"data:image/bmp;base64,Qk"));
+  BOOST_TEST(has(
+      page, VLM_HAS_IMAGE ? "src=\"data:image/png;base64,iVBORw0KGgo" : "src=\"data:image/bmp;base64,Qk"));
 }
 
 BOOST_AUTO_TEST_CASE(places_are_drawn_on_an_enlarged_picture) {
@@ -80,10 +84,11 @@ BOOST_AUTO_TEST_CASE(places_are_drawn_on_an_enlarged_picture) {
 
 BOOST_AUTO_TEST_CASE(a_folder_without_a_run_is_an_error) {
   const TemporaryFolder folder;
-  BOOST_TEST(message_of([&] { report_page(folder.path); }) == "vlm::ConfigError [report]\n  folder    " + folder.path +
-                                                                  "\n  expected  log.jsonl, scores.json or samples.json\n"
-                                                                  "  got       none of them\n"
-                                                                  "  try       the folder `out` of a run");
+  BOOST_TEST(message_of([&] { report_page(folder.path); }) ==
+             "vlm::ConfigError [report]\n  folder    " + folder.path +
+                 "\n  expected  log.jsonl, scores.json or samples.json\n"
+                 "  got       none of them\n"
+                 "  try       the folder `out` of a run");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -37,18 +37,18 @@ class TrainingFlop {
       } else if (detail::in_encoder(name)) {
         of_patch_ += products * passes<typename Net::EncoderEnv>;
       } else {
-        const double share = name.find(".experts.") == name.npos
-                                 ? 1
-                                 : static_cast<double>(config.text.chosen) /
-                                       static_cast<double>(config.text.experts);
+        const double share =
+            name.find(".experts.") == name.npos
+                ? 1
+                : static_cast<double>(config.text.chosen) / static_cast<double>(config.text.experts);
         of_token_ += products * share * passes<typename Net::DecoderEnv>;
       }
     }
     of_patch_pair_ = 4.0 * static_cast<double>(config.vision.features * config.vision.depth) *
                      attention_passes<typename Net::EncoderEnv>;
-    of_token_pair_ =
-        2.0 * static_cast<double>(config.text.heads * config.text.head_dim * config.text.layers) *
-        attention_passes<typename Net::DecoderEnv>;
+    of_token_pair_ = 2.0 *
+                     static_cast<double>(config.text.heads * config.text.head_dim * config.text.layers) *
+                     attention_passes<typename Net::DecoderEnv>;
   }
 
   double operator()(const Batch& batch) const {

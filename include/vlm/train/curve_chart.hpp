@@ -108,8 +108,8 @@ inline std::string curve_chart(const std::vector<Curve>& curves) {
   };
   const auto at = [](double place) { return detail::number_text("%.1f", place); };
   const auto label = [&](double place_x, double place_y, std::string_view anchor, const std::string& text) {
-    return "<text x=\"" + at(place_x) + "\" y=\"" + at(place_y) + "\" text-anchor=\"" + std::string(anchor) + "\">" +
-           escape_markup(text) + "</text>";
+    return "<text x=\"" + at(place_x) + "\" y=\"" + at(place_y) + "\" text-anchor=\"" + std::string(anchor) +
+           "\">" + escape_markup(text) + "</text>";
   };
 
   std::string svg =
@@ -117,9 +117,10 @@ inline std::string curve_chart(const std::vector<Curve>& curves) {
       "font-family=\"sans-serif\" fill=\"#666\">";
   for (int i = 0; low + i * mark <= high + mark / 2; ++i) {
     const double value = low + i * mark;
-    svg += "<line x1=\"" + at(left) + "\" x2=\"" + at(width - right) + "\" y1=\"" + at(y(value)) + "\" y2=\"" +
-           at(y(value)) + "\" stroke=\"#8884\"/>" +
-           label(left - 6, y(value) + 4, "end", detail::number_text("%.4g", std::abs(value) < mark / 2 ? 0 : value));
+    svg += "<line x1=\"" + at(left) + "\" x2=\"" + at(width - right) + "\" y1=\"" + at(y(value)) +
+           "\" y2=\"" + at(y(value)) + "\" stroke=\"#8884\"/>" +
+           label(left - 6, y(value) + 4, "end",
+                 detail::number_text("%.4g", std::abs(value) < mark / 2 ? 0 : value));
   }
   const double step_mark = std::max(1.0, detail::round_step(steps / 6));
   for (double step = std::ceil(first / step_mark) * step_mark; step <= last; step += step_mark)
@@ -132,7 +133,8 @@ inline std::string curve_chart(const std::vector<Curve>& curves) {
     for (const auto& [step, value] : drawn[i]) {
       points += (points.empty() ? "" : " ") + at(x(step)) + "," + at(y(value));
       if (curves[i].dots || drawn[i].size() == 1)
-        svg += "<circle cx=\"" + at(x(step)) + "\" cy=\"" + at(y(value)) + "\" r=\"3\" fill=\"" + colour + "\"/>";
+        svg += "<circle cx=\"" + at(x(step)) + "\" cy=\"" + at(y(value)) + "\" r=\"3\" fill=\"" + colour +
+               "\"/>";
     }
     svg += "<polyline points=\"" + points + "\" fill=\"none\" stroke=\"" + colour +
            "\" stroke-width=\"1.6\" stroke-linejoin=\"round\"/>";

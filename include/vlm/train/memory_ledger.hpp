@@ -53,8 +53,8 @@ MemoryLedger memory_ledger(const ModelConfig& config, const LoaderSettings& load
   const Index merge = config.vision.merge_size;
   if (visual > 0) work.pictures.push_back({.frames = 1, .height = merge, .width = merge * visual});
   MemoryLedger ledger{.costs = training_costs<Net>(config, work, threads)};
-  ledger.loader = ledger.costs.patch_rows *
-                  static_cast<std::size_t>(loader.micro_batches * (1 + loader.steps_ahead));
+  ledger.loader =
+      ledger.costs.patch_rows * static_cast<std::size_t>(loader.micro_batches * (1 + loader.steps_ahead));
   return ledger;
 }
 
@@ -62,13 +62,13 @@ MemoryLedger memory_ledger(const ModelConfig& config, const LoaderSettings& load
 inline void require_memory(const MemoryLedger& least, const LoaderSettings& loader, std::size_t available) {
   if (least.total() <= available) return;
   throw ConfigError(
-      "memory", {{"at", "a micro-batch of " + std::to_string(loader.context) + " tokens"},
-                 {"expected", "at most the " + bytes_text(available) + " of this machine"},
-                 {"got", bytes_text(least.total()) + ": weights " + bytes_text(least.costs.weights) +
-                             ", gradients " + bytes_text(least.costs.gradients) + ", optimizer " +
-                             bytes_text(least.costs.optimizer) + ", activations " +
-                             bytes_text(least.costs.activations)},
-                 {"try", "a smaller context, Keep<BlockInputs>, a stage that trains fewer parts, or a smaller model"}});
+      "memory",
+      {{"at", "a micro-batch of " + std::to_string(loader.context) + " tokens"},
+       {"expected", "at most the " + bytes_text(available) + " of this machine"},
+       {"got", bytes_text(least.total()) + ": weights " + bytes_text(least.costs.weights) + ", gradients " +
+                   bytes_text(least.costs.gradients) + ", optimizer " + bytes_text(least.costs.optimizer) +
+                   ", activations " + bytes_text(least.costs.activations)},
+       {"try", "a smaller context, Keep<BlockInputs>, a stage that trains fewer parts, or a smaller model"}});
 }
 
 inline std::string MemoryLedger::table() const {
@@ -88,11 +88,14 @@ inline std::string MemoryLedger::table() const {
 }
 
 // The ledger as a run prints it, half of the tokens visual.
-inline std::string ledger_text(const MemoryLedger& ledger, const LoaderSettings& loader, std::size_t available) {
+inline std::string ledger_text(const MemoryLedger& ledger, const LoaderSettings& loader,
+                               std::size_t available) {
   std::string text = "memory of a run with " + std::to_string(loader.micro_batches) + " x " +
-                     std::to_string(loader.context) + " tokens a step, if half of them are visual\n" + ledger.table();
+                     std::to_string(loader.context) + " tokens a step, if half of them are visual\n" +
+                     ledger.table();
   if (ledger.total() > available)
-    text += "  this is more than the " + bytes_text(available) + " of this machine: fewer visual tokens would fit\n";
+    text += "  this is more than the " + bytes_text(available) +
+            " of this machine: fewer visual tokens would fit\n";
   return text;
 }
 

@@ -49,7 +49,8 @@ struct RunLog {
       steps = line.at("step").integer();
       const auto add = [&](Curve& curve, std::string_view key) {
         const Json* value = line.find(key);
-        if (value && !value->is_null()) curve.points.emplace_back(static_cast<double>(steps), value->number());
+        if (value && !value->is_null())
+          curve.points.emplace_back(static_cast<double>(steps), value->number());
       };
       add(loss, "loss");
       add(validation, "validation");
@@ -64,7 +65,8 @@ struct RunLog {
     const std::size_t count = std::max<std::size_t>(1, loss.points.size() / 10);
     if (loss.points.empty()) return std::numeric_limits<double>::quiet_NaN();
     double sum = 0;
-    for (std::size_t i = loss.points.size() - count; i < loss.points.size(); ++i) sum += loss.points[i].second;
+    for (std::size_t i = loss.points.size() - count; i < loss.points.size(); ++i)
+      sum += loss.points[i].second;
     return sum / static_cast<double>(count);
   }
 };
@@ -97,15 +99,15 @@ inline Image enlarged(const Image& image) {
   const Index factor = std::max<Index>(1, 240 / std::max(image.height, image.width));
   Image large(image.height * factor, image.width * factor);
   for (Index y = 0; y < large.height; ++y)
-    for (Index x = 0; x < large.width; ++x)
-      std::copy_n(image.at(y / factor, x / factor), 3, large.at(y, x));
+    for (Index x = 0; x < large.width; ++x) std::copy_n(image.at(y / factor, x / factor), 3, large.at(y, x));
   return large;
 }
 
 inline std::string_view without_space(std::string_view text) {
   constexpr std::string_view space = " \t\r\n";
   const std::size_t begin = text.find_first_not_of(space);
-  return begin == text.npos ? std::string_view() : text.substr(begin, text.find_last_not_of(space) + 1 - begin);
+  return begin == text.npos ? std::string_view()
+                            : text.substr(begin, text.find_last_not_of(space) + 1 - begin);
 }
 
 // One picture with its question and answers: what is expected is drawn in green, what was answered in red.
@@ -129,16 +131,19 @@ inline std::string sample_card(const Json& sample, const std::string& folder) {
     mark(given, distinct_colours[0]);
     card += "<img alt=\"\" src=\"" + data_uri(image) + "\">";
     if (!right.boxes.empty())
-      verdict = given.boxes.empty() ? "no box"
-                                    : number_text("overlap %.2f", overlap(right.boxes.front(), given.boxes.front()));
+      verdict = given.boxes.empty()
+                    ? "no box"
+                    : number_text("overlap %.2f", overlap(right.boxes.front(), given.boxes.front()));
   }
   const bool correct = without_space(answer) == without_space(expected);
   if (verdict.empty() && !expected.empty()) verdict = correct ? "right" : "wrong";
-  card += "<figcaption><p class=\"question\">" + escape_markup(sample.at("question").string()) + "</p><p><b>" +
-          escape_markup(answer) + "</b>";
-  if (!verdict.empty()) card += " <span class=\"" + std::string(correct ? "right" : "note") + "\">" + verdict + "</span>";
+  card += "<figcaption><p class=\"question\">" + escape_markup(sample.at("question").string()) +
+          "</p><p><b>" + escape_markup(answer) + "</b>";
+  if (!verdict.empty())
+    card += " <span class=\"" + std::string(correct ? "right" : "note") + "\">" + verdict + "</span>";
   card += "</p>";
-  if (!expected.empty() && !correct) card += "<p class=\"expected\">expected: " + escape_markup(expected) + "</p>";
+  if (!expected.empty() && !correct)
+    card += "<p class=\"expected\">expected: " + escape_markup(expected) + "</p>";
   return card + "</figcaption></figure>\n";
 }
 
@@ -154,7 +159,8 @@ inline std::string score_table(const Json& scores) {
     table += "<tr><td>" + escape_markup(stage.at("stage").string()) + "</td>";
     for (const std::string& name : names) {
       const Json* value = stage.at("scores").find(name);
-      table += value && value->is_number() ? "<td>" + number_text("%.3f", value->number()) + "</td>" : "<td></td>";
+      table +=
+          value && value->is_number() ? "<td>" + number_text("%.3f", value->number()) + "</td>" : "<td></td>";
     }
     const Json* seconds = stage.find("seconds");
     table += "<td>" + (seconds ? Progress::duration(seconds->number()) : std::string()) + "</td></tr>\n";
@@ -163,12 +169,12 @@ inline std::string score_table(const Json& scores) {
 }
 
 inline std::string log_section(const RunLog& log) {
-  std::string html = "<section><h2>" + escape_markup(log.name) + "</h2><p class=\"facts\">" +
-                     number_text("%.0f steps, ", static_cast<double>(log.steps)) +
-                     number_text("%.0f tokens, ", log.tokens) + Progress::duration(log.seconds) +
-                     number_text(", loss at the end %.4f", log.last_loss()) + "</p>\n" +
-                     curve_chart({log.loss, log.validation}) + "\n<details><summary>learning rate and gradient norm" +
-                     "</summary>" + curve_chart({log.rate}) + curve_chart({log.norm}) + "</details></section>\n";
+  std::string html =
+      "<section><h2>" + escape_markup(log.name) + "</h2><p class=\"facts\">" +
+      number_text("%.0f steps, ", static_cast<double>(log.steps)) + number_text("%.0f tokens, ", log.tokens) +
+      Progress::duration(log.seconds) + number_text(", loss at the end %.4f", log.last_loss()) + "</p>\n" +
+      curve_chart({log.loss, log.validation}) + "\n<details><summary>learning rate and gradient norm" +
+      "</summary>" + curve_chart({log.rate}) + curve_chart({log.norm}) + "</details></section>\n";
   return html;
 }
 
@@ -184,7 +190,8 @@ inline std::vector<RunLog> logs_of(const std::string& folder, const Json& scores
   std::vector<RunLog> logs;
   if (const std::string path = folder + "/log.jsonl"; file_exists(path)) logs.emplace_back("training", path);
   for (const std::string& name : names)
-    if (const std::string path = folder + "/" + name + "/log.jsonl"; file_exists(path)) logs.emplace_back(name, path);
+    if (const std::string path = folder + "/" + name + "/log.jsonl"; file_exists(path))
+      logs.emplace_back(name, path);
   return logs;
 }
 
@@ -232,10 +239,13 @@ inline std::string report_page(const std::string& folder) {
   std::string html =
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>" +
-      title + "</title>\n<style>" + std::string(detail::report_style) + "</style></head><body>\n<h1>" + title + "</h1>\n";
+      title + "</title>\n<style>" + std::string(detail::report_style) + "</style></head><body>\n<h1>" +
+      title + "</h1>\n";
   if (!scores.is_null()) html += "<h2>Scores on what was held out</h2>\n" + detail::score_table(scores);
   if (!samples.is_null()) {
-    html += "<h2>Answers</h2>\n<p class=\"facts\">Places: green as expected, red as answered.</p>\n<div class=\"samples\">\n";
+    html +=
+        "<h2>Answers</h2>\n<p class=\"facts\">Places: green as expected, red as answered.</p>\n<div "
+        "class=\"samples\">\n";
     for (const Json& sample : samples.items()) html += detail::sample_card(sample, samples_folder);
     html += "</div>\n";
   }

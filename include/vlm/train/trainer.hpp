@@ -122,8 +122,7 @@ class Trainer {
   // Runs to the last step and writes out/model; on ctrl-C writes a checkpoint and returns Interrupted.
   RunEnd run() {
     const Interrupt interrupt;
-    if (!recipe_.quiet)
-      std::fputs(ledger_text(ledger_, loader_settings(), machine_memory()).c_str(), stderr);
+    if (!recipe_.quiet) std::fputs(ledger_text(ledger_, loader_settings(), machine_memory()).c_str(), stderr);
     Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet,
                       multiply_add_rate(runtime_.queue()));
     StepLog log(recipe_.out + "/log.jsonl", step_);
