@@ -1,7 +1,7 @@
 // sft FOLDER DATA OUT: fine-tunes any Qwen3-VL folder, dense or with experts, on a JSONL file of conversations; all of
 // it, or the parts that --train names. OUT/model is such a folder again. Ctrl-C saves; the same call goes on.
 // test: sft {toy}/start {toy}/data.jsonl out --from-scratch --steps 5 --context 256
-// test: sft {toy}/start {toy}/data.jsonl out --from-scratch --steps 3 --context 256 --train merger --validation {toy}/data.jsonl
+// test: sft {toy}/start {toy}/data.jsonl out --from-scratch --steps 3 --train merger --validation {toy}/data.jsonl
 #include <string>
 
 #include <vlm/vlm.hpp>

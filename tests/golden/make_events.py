@@ -97,7 +97,8 @@ def scalars_of(path):
     while at < len(data):
         length = data[at:at + 8]
         end = at + 12 + struct.unpack("<Q", length)[0]
-        assert data[at + 8:at + 12] == masked(length) and data[end:end + 4] == masked(data[at + 12:end]), f"record at {at}"
+        assert data[at + 8:at + 12] == masked(length), f"length of the record at {at}"
+        assert data[end:end + 4] == masked(data[at + 12:end]), f"data of the record at {at}"
         event_fields = list(fields_of(data[at + 12:end]))
         step = dict(event_fields).get(2, 0)
         for number, summary in event_fields:

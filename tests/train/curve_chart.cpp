@@ -18,11 +18,6 @@ std::size_t count_of(const std::string& text, const std::string& part) {
 
 BOOST_AUTO_TEST_SUITE(train_curve_chart)
 
-BOOST_AUTO_TEST_CASE(markup_is_escaped) {
-  BOOST_TEST(escape_markup("<a href='x'>\"&\"</a>\x01\n") ==
-             "&lt;a href=&#39;x&#39;&gt;&quot;&amp;&quot;&lt;/a&gt;\n");
-}
-
 // Two values from 1 to 2 over the steps 1 to 11: from the lower left to the upper right corner of the axes.
 BOOST_AUTO_TEST_CASE(a_line_spans_the_axes) {
   const std::string svg = curve_chart({{.name = "loss", .points = {{1, 1}, {11, 2}}}});

@@ -15,9 +15,9 @@
 namespace vlm {
 
 // Two FLOP for each weight that a row meets, once forward, once for the gradient of the rows where something before
-// learns, once for the gradient of the weight where it learns; of experts, those that are chosen. Rows are patches in the
-// encoder, visual tokens in the mergers, tokens in the decoder, and supervised predictions in the head. Attention over s
-// rows takes 4 s^2 * width forward and twice that backward, the causal one half of both. Norms, activations and
+// learns, once for the gradient of the weight where it learns; of experts, those that are chosen. Rows are patches in
+// the encoder, visual tokens in the mergers, tokens in the decoder, and supervised predictions in the head. Attention
+// over s rows takes 4 s^2 * width forward and twice that backward, the causal one half of both. Norms, activations and
 // recomputation do not count.   Source: PaLM, appendix B (arXiv 2204.02311), for the rule.
 template <class Net>
 class TrainingFlop {

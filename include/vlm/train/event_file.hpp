@@ -87,8 +87,8 @@ inline double seconds_since_1970() {
 
 }  // namespace detail
 
-// Appends to FOLDER/events.out.tfevents.TIME.HOST.PROCESS. A resumed run begins a file of its own, which says from which
-// step on it replaces what earlier files hold.
+// Appends to FOLDER/events.out.tfevents.TIME.HOST.PROCESS. A resumed run begins a file of its own, which says from
+// which step on it replaces what earlier files hold.
 class EventFile {
  public:
   // `resumed_step`: the last step of the checkpoint that the run goes on from, or 0. Throws FileError [file-write].

@@ -1,6 +1,6 @@
 // What a run will take of the machine's memory, known before anything is allocated. The rule: the ledger of
-// micro-batches of text alone, which is the least that any data takes, must fit into the memory of the machine, or of the
-// control group that the process runs in; a run that cannot fit is refused.
+// micro-batches of text alone, which is the least that any data takes, must fit into the memory of the machine, or of
+// the control group that the process runs in; a run that cannot fit is refused.
 #pragma once
 
 #include <unistd.h>

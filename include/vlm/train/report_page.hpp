@@ -13,6 +13,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <vlm/core/config.hpp>
@@ -21,6 +22,7 @@
 #include <vlm/io/file.hpp>
 #include <vlm/io/folder.hpp>
 #include <vlm/io/json.hpp>
+#include <vlm/io/markup.hpp>
 #include <vlm/train/curve_chart.hpp>
 #include <vlm/train/progress.hpp>
 #include <vlm/vision/draw.hpp>
