@@ -6,6 +6,7 @@
 
 #include <vlm/core/queue.hpp>
 #include <vlm/ops/cpu/lanes.hpp>
+#include <vlm/ops/cpu/multiply_add_rate.hpp>
 
 #include "measure.hpp"
 
@@ -16,24 +17,6 @@ namespace detail {
 using namespace vlm;
 using namespace vlm::cpu;
 
-// Independent chains of fused multiply-adds, as many as hide their latency and fit into 16 registers.
-struct MultiplyAddKernel {
-  static constexpr int steps = 40000, chains = 12;
-  template <int W>
-  VLM_INLINE static void run(float* out) {
-    Floats<W> sum[chains], left, right;
-    // From memory: a compiler that knew the values would leave out chains that are alike or stay where they start.
-    VLM_UNROLL for (int i = 0; i < chains; ++i) load<W>(sum[i], out + i * W);
-    fill<W>(left, 0.999f);
-    fill<W>(right, 0.001f);
-    for (int step = 0; step < steps; ++step) {
-      VLM_UNROLL for (int i = 0; i < chains; ++i) sum[i] = sum[i] * left + right;
-      asm volatile("" ::: "memory");
-    }
-    VLM_UNROLL for (int i = 1; i < chains; ++i) sum[0] += sum[i];
-    store<W>(out, sum[0]);
-  }
-};
 struct ReadKernel {
   template <int W>
   VLM_INLINE static void run(const float* from, Index count, float* out) {
@@ -96,11 +79,8 @@ class Ceilings {
 
   // Work in GFLOP.
   Contender multiply_adds() {
-    const double lanes = queue_.level() == vlm::IsaLevel::Avx512 ? 16
-                         : queue_.level() == vlm::IsaLevel::Avx2 ? 8
-                                                                 : 4;
-    using Kernel = detail::MultiplyAddKernel;
-    const double work = 1e-9 * 2 * lanes * Kernel::chains * Kernel::steps * queue_.threads();
+    using Kernel = vlm::cpu::MultiplyAddKernel;
+    const double work = 1e-9 * Kernel::flop(queue_.level()) * queue_.threads();
     return {"fma peak",
             [this] {
               queue_.parallel(queue_.threads(), [&](vlm::Index task, int) {

@@ -12,6 +12,7 @@
 #include <vlm/ops/cpu/interpolate.hpp>
 #include <vlm/ops/cpu/layer_norm.hpp>
 #include <vlm/ops/cpu/matmul.hpp>
+#include <vlm/ops/cpu/multiply_add_rate.hpp>
 #include <vlm/ops/cpu/reduce.hpp>
 #include <vlm/ops/cpu/rms_norm.hpp>
 #include <vlm/ops/cpu/rope.hpp>

@@ -10,6 +10,7 @@
 #include <vlm/model/costs.hpp>
 #include <vlm/model/describe.hpp>
 #include <vlm/model/features.hpp>
+#include <vlm/model/flops.hpp>
 #include <vlm/model/load.hpp>
 #include <vlm/model/model.hpp>
 #include <vlm/model/network.hpp>

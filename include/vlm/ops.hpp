@@ -12,6 +12,7 @@
 #include <vlm/ops/layer_norm.hpp>
 #include <vlm/ops/matmul.hpp>
 #include <vlm/ops/matrix.hpp>
+#include <vlm/ops/multiply_add_rate.hpp>
 #include <vlm/ops/reduce.hpp>
 #include <vlm/ops/rms_norm.hpp>
 #include <vlm/ops/rope.hpp>

@@ -22,6 +22,41 @@ BOOST_AUTO_TEST_CASE(durations) {
   BOOST_TEST(Progress::duration(3725) == "62:05");
 }
 
+BOOST_AUTO_TEST_CASE(a_line_says_how_it_goes) {
+  Progress progress("S1", 100, 2, true, 4e9);
+  BOOST_TEST(progress.line({.step = 1,
+                            .loss = 3,
+                            .gradient_norm = 0.5,
+                            .learning_rate = 1e-3,
+                            .tokens = 1000,
+                            .seconds = 1,
+                            .flop = 1e9}) ==
+             "S1 1/100  1:39 left  loss 3.0000  rate 1.00e-03  norm 0.50  1000 tokens/s  1.0 GFLOP/s (25 % "
+             "of the FMA "
+             "peak)");
+  // A step that was skipped leaves the mean of the losses alone.
+  BOOST_TEST(progress.line({.step = 2,
+                            .loss = std::nan(""),
+                            .gradient_norm = 2,
+                            .learning_rate = 2e-3,
+                            .tokens = 2000,
+                            .seconds = 2,
+                            .skipped = true,
+                            .skipped_steps = 1,
+                            .left_out = 3,
+                            .validation = 2.5,
+                            .flop = 5e9}) ==
+             "S1 2/100  2:27 left  loss 3.0000  validation 2.5000  rate 2.00e-03  norm 2.00  1000 tokens/s  "
+             "2.0 GFLOP/s "
+             "(50 % of the FMA peak)  1 skipped  3 left out");
+}
+
+BOOST_AUTO_TEST_CASE(without_a_peak_there_is_no_share) {
+  Progress progress("S1", 10, 1, true);
+  BOOST_TEST(progress.line({.step = 10, .loss = 1, .tokens = 10, .seconds = 1, .flop = 2e9}) ==
+             "S1 10/10  0:00 left  loss 1.0000  rate 0.00e+00  norm 0.00  10 tokens/s  2.0 GFLOP/s");
+}
+
 BOOST_AUTO_TEST_CASE(a_resumed_log_goes_on_after_the_checkpoint) {
   const TemporaryFolder folder;
   const std::string path = folder.path + "/log.jsonl";

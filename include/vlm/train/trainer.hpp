@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,10 +15,14 @@
 #include <vector>
 
 #include <vlm/data/loader.hpp>
+#include <vlm/model/flops.hpp>
 #include <vlm/model/model.hpp>
 #include <vlm/model/passes.hpp>
+#include <vlm/ops/multiply_add_rate.hpp>
 #include <vlm/train/checkpoint.hpp>
+#include <vlm/train/event_file.hpp>
 #include <vlm/train/interrupt.hpp>
+#include <vlm/train/memory_ledger.hpp>
 #include <vlm/train/progress.hpp>
 #include <vlm/train/recipe.hpp>
 #include <vlm/train/schedule.hpp>
@@ -38,13 +43,15 @@ class Trainer {
   using Net = Model<Spec, Device, Precision, typename S::Trains, typename S::KeepKind>;
 
   // Loads the start, or the newest checkpoint in `out`. Throws ConfigError where the recipe cannot be [recipe] or is not
-  // that of the checkpoint [resume-recipe, resume-stage], FileError where the checkpoint is damaged [checkpoint] or
-  // another run has `out` [folder-in-use], and what reading models and data throws.
+  // that of the checkpoint [resume-recipe, resume-stage] or needs more memory than there is [memory], FileError where the
+  // checkpoint is damaged [checkpoint] or another run has `out` [folder-in-use], and what reading models and data throws.
   explicit Trainer(Recipe recipe)
       : recipe_(checked(std::move(recipe))),
         folder_(recipe_.out, recipe_.checkpoints_kept),
         resumed_(latest_checkpoint()),
+        ledger_(affordable_ledger()),
         net_(first_network()),
+        flop_(net_),
         processor_(Processor::load(recipe_.start)),
         loader_(recipe_.data, processor_, loader_settings()),
         optimizer_(net_.parameters(), recipe_.adamw, recipe_.parts, recipe_.learning_rate),
@@ -84,6 +91,7 @@ class Trainer {
       make_room(batch);
       pass(batch, loss, balance);
       report.tokens += batch.token_count();
+      report.flop += flop_(batch);
       report.supervised += static_cast<Index>(batch.rows.size());
     }
     report.loss = loss;
@@ -114,12 +122,16 @@ class Trainer {
   // Runs to the last step and writes out/model; on ctrl-C writes a checkpoint and returns Interrupted.
   RunEnd run() {
     const Interrupt interrupt;
-    Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet);
+    if (!recipe_.quiet) std::fputs(ledger_text(ledger_, loader_settings(), machine_memory()).c_str(), stderr);
+    Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet,
+                      multiply_add_rate(runtime_.queue()));
     StepLog log(recipe_.out + "/log.jsonl", step_);
+    EventFile events(recipe_.out, step_);
     while (step_ < recipe_.steps) {
       Report report = step();
       if (validation_ && is_due(recipe_.validate_every, true)) report.validation = validate();
       log.add(report);
+      events.add(report);
       progress.show(report);
       const bool stop = interrupt.requested() && step_ < recipe_.steps;
       if (stop || is_due(recipe_.checkpoint_every, false)) save_checkpoint();
@@ -179,6 +191,13 @@ class Trainer {
     if (steps.empty()) return std::nullopt;
     folder_.verify(steps.back());
     return steps.back();
+  }
+  // Refuses what this machine cannot hold.
+  MemoryLedger affordable_ledger() const {
+    const ModelConfig config = ModelConfig::load(recipe_.start);
+    const LoaderSettings loader = loader_settings();
+    require_memory(memory_ledger<Net>(config, loader, 0, recipe_.threads), loader, machine_memory());
+    return memory_ledger<Net>(config, loader, 0.5, recipe_.threads);
   }
   Net first_network() const {
     if (resumed_) return Net::load(folder_.path(*resumed_));
@@ -253,7 +272,9 @@ class Trainer {
   Recipe recipe_;
   CheckpointFolder folder_;
   std::optional<Index> resumed_;
+  MemoryLedger ledger_;
   Net net_;
+  TrainingFlop<Net> flop_;
   Processor processor_;
   std::optional<Validation> validation_;
   Loader loader_;
