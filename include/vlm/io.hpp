@@ -1,6 +1,7 @@
 // The room io: files, JSON, safetensors, checkpoints.
 #pragma once
 
+#include <vlm/io/base64.hpp>
 #include <vlm/io/checkpoint.hpp>
 #include <vlm/io/crc32c.hpp>
 #include <vlm/io/file.hpp>
@@ -11,3 +12,4 @@
 #include <vlm/io/safetensors_file.hpp>
 #include <vlm/io/safetensors_folder.hpp>
 #include <vlm/io/safetensors_writer.hpp>
+#include <vlm/io/tar_file.hpp>
