@@ -14,3 +14,4 @@
 #include <vlm/io/safetensors_file.hpp>
 #include <vlm/io/safetensors_folder.hpp>
 #include <vlm/io/safetensors_writer.hpp>
+#include <vlm/io/tar_file.hpp>

@@ -54,6 +54,40 @@ BOOST_AUTO_TEST_CASE(bad_json_is_told_with_its_line_and_column) {
              message);
 }
 
+BOOST_AUTO_TEST_CASE(an_array_of_records) {
+  const Folder folder;
+  const JsonlFile file(folder.write(
+      "a.json", " [\n" + line("o]n,e") + " ,\n" + line(R"(\"[tw\\)") + ",\n{\"messages\": [{]}, 7\n]\n"));
+  BOOST_TEST(file.size() == 4);
+  BOOST_TEST(file.line(0) == line("o]n,e"));
+  BOOST_TEST(file.conversation(1).messages[0].content[0].text == "\"[tw\\");
+  BOOST_TEST(file.place(1).line == 3);
+  BOOST_TEST(message_of([&] { file.conversation(2); }).find("line      4\n  field     column 16") !=
+             std::string::npos);
+  BOOST_TEST(message_of([&] { file.conversation(3); }).find("got       an integer: 7") != std::string::npos);
+  BOOST_TEST(JsonlFile(folder.write("empty.json", "[ ]")).size() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(broken_arrays) {
+  const Folder folder;
+  const struct {
+    const char *text, *line, *expected, *got;
+  } cases[] = {
+      {"[\n{}", "2", "the \"]\" of the array of records", "the end of the file"},
+      {"[{\"a", "1", "the \"]\" of the array of records", "the end of the file"},
+      {"[{},\n\n]", "3", "a record", "\"]\""},
+      {"[,{}]", "1", "a record", "\",\""},
+      {"[{}]\n{}", "1", "nothing after the array", "more text"},
+  };
+  for (const auto& wrong : cases) {
+    const std::string path = folder.write("a.json", wrong.text);
+    BOOST_TEST(message_of([&] { const JsonlFile file(path); }) ==
+               "vlm::DataError [data-line]\n  file      " + path + "\n  line      " + wrong.line +
+                   "\n  field     top level\n  expected  " + wrong.expected + "\n  got       " + wrong.got +
+                   "\n  try       correct this line");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(indexes_have_limits) {
   const Folder folder;
   const JsonlFile file(folder.write("a.jsonl", line("one")));

@@ -1,6 +1,7 @@
 // Where a sample stands in a file, and the DataError [data-line] of everything that is wrong with it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,9 @@ struct DataPlace {
   std::string file;
   Index line = 0;  // counted from 1, as editors do
 };
+
+// What becomes of a sample that cannot be used: it is an error, or it is left out and counted.
+enum class Unusable : std::uint8_t { Refuse, Skip };
 
 namespace detail {
 

@@ -1,4 +1,4 @@
-// Loader: files of conversations -> the packed and weighted micro-batches of one training step after the
+// Loader: sources of conversations -> the packed and weighted micro-batches of one training step after the
 // other. The order depends on files and seed alone; a saved cursor resumes it exactly.
 #pragma once
 
@@ -23,9 +23,9 @@ struct LoaderSettings {
   Index context = 8192;     // tokens of one micro-batch at most
   Index micro_batches = 1;  // of a step
   std::uint64_t seed = 1;
-  int threads = 1;      // that prepare samples in the background
-  int steps_ahead = 2;  // how much they prepare
-  Unusable bad_line = Unusable::Refuse;
+  int threads = 1;                       // that prepare samples in the background
+  int steps_ahead = 2;                   // how much they prepare
+  Unusable bad_line = Unusable::Refuse;  // of all sources; Skip here or of its source leaves it out
   Unusable too_long = Unusable::Refuse;
 };
 
@@ -159,7 +159,8 @@ class Loader {
     try {
       return &ahead_->front();
     } catch (const DataError&) {
-      if (settings_.bad_line == Unusable::Refuse) throw;
+      const std::size_t source = mix_.item(next.epoch, next.position).source;
+      if (settings_.bad_line == Unusable::Refuse && mix_.bad_line(source) == Unusable::Refuse) throw;
       ++next.bad_lines;
       return nullptr;
     }

@@ -1,4 +1,4 @@
-// Weighted files as one endless stream in a reproducible order: item p of epoch e is a pure function of the
+// Weighted sources as one endless stream in a reproducible order: item p of epoch e is a pure function of the
 // files, the weights and the seed.
 #pragma once
 
@@ -9,17 +9,10 @@
 #include <vector>
 
 #include <vlm/core/error.hpp>
-#include <vlm/data/jsonl.hpp>
 #include <vlm/data/permutation.hpp>
+#include <vlm/data/source.hpp>
 
 namespace vlm {
-
-// A file of conversations. An epoch takes weight * size of them: each once for 1, a fresh random half of them
-// for 0.5, each twice for 2.
-struct Source {
-  std::string path;
-  double weight = 1;
-};
 
 class Mix {
  public:
@@ -35,7 +28,8 @@ class Mix {
         throw ConfigError("data-weight", {{"file", source.path},
                                           {"expected", "a weight above 0 and up to 1000000"},
                                           {"got", std::to_string(source.weight)}});
-      files_.emplace_back(source.path);
+      files_.emplace_back(source);
+      bad_lines_.push_back(source.bad_line);
       const double count = std::round(source.weight * static_cast<double>(files_.back().size()));
       if (count < 1)
         throw DataError("data-empty", {{"file", source.path},
@@ -52,7 +46,8 @@ class Mix {
 
   Index epoch_size() const { return epoch_size_; }
   std::uint64_t seed() const { return seed_; }
-  const JsonlFile& file(std::size_t source) const { return files_[source]; }
+  const SourceFiles& file(std::size_t source) const { return files_[source]; }
+  Unusable bad_line(std::size_t source) const { return bad_lines_[source]; }
 
   // Position from 0 to epoch_size() - 1.
   Item item(Index epoch, Index position) const {
@@ -77,7 +72,8 @@ class Mix {
   }
 
   std::uint64_t seed_;
-  std::vector<JsonlFile> files_;
+  std::vector<SourceFiles> files_;
+  std::vector<Unusable> bad_lines_;
   std::vector<Index> begins_;  // of each source among the items of an epoch
   Index epoch_size_ = 0;
 };

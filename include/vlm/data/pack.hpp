@@ -7,13 +7,11 @@
 #include <string>
 
 #include <vlm/core/error.hpp>
+#include <vlm/data/data_line.hpp>
 #include <vlm/model/batch.hpp>
 #include <vlm/model/config.hpp>
 
 namespace vlm {
-
-// What becomes of a sample that cannot be used: it is an error, or it is left out and counted.
-enum class Unusable : std::uint8_t { Refuse, Skip };
 
 class Packer {
  public:

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include <vlm/io/json.hpp>
 #include <vlm/model/batch.hpp>
 #include <vlm/model/config.hpp>
+#include <vlm/text/chat_folder.hpp>
 #include <vlm/text/chat_template.hpp>
 #include <vlm/text/tokenizer.hpp>
 #include <vlm/vision/patches.hpp>
@@ -66,28 +68,34 @@ class Processor {
   // ConfigError where they do not belong together.
   Processor(Tokenizer tokenizer, const ImageSettings& images, ModelConfig config)
       : Processor(std::move(tokenizer), images, std::move(config), VideoSettings::for_images(images)) {}
-  Processor(Tokenizer tokenizer, const ImageSettings& images, ModelConfig config, const VideoSettings& videos)
+  Processor(Tokenizer tokenizer, const ImageSettings& images, ModelConfig config, const VideoSettings& videos,
+            ChatVariant variant = ChatVariant::Instruct)
       : tokenizer_(std::move(tokenizer)),
         image_settings_(images),
         video_settings_(videos),
         config_(std::move(config)),
+        variant_(variant),
         files_(std::make_unique<ImageFiles>()) {
     check();
   }
 
-  // From the files of a model's folder: tokenizer, config.json, ImageSettings::load and VideoSettings::load.
+  // From the files of a model's folder: tokenizer, config.json, ImageSettings::load, VideoSettings::load, and the chat
+  // template, which is Instruct's where there is none. ConfigError [processor-template] for a template of another model:
+  // what it would have the model learn is not known.
   static Processor load(const std::string& folder) {
     const ImageSettings images = ImageSettings::load(folder);
     return Processor(Tokenizer::load(folder), images, ModelConfig::load(folder),
-                     VideoSettings::load(folder, images));
+                     VideoSettings::load(folder, images), variant_of(folder));
   }
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
   const ImageSettings& image_settings() const { return image_settings_; }
   const VideoSettings& video_settings() const { return video_settings_; }
   const ModelConfig& config() const { return config_; }
+  ChatVariant variant() const { return variant_; }
 
-  // The whole conversation; supervised are the assistant's texts and the <|im_end|> after each.
+  // The whole conversation; supervised are the assistant's texts with calls of tools and the <|im_end|> after each. Of
+  // Thinking, thoughts and what closes them too, but not the <think> that opens them: the prompt has it.
   Sample training_sample(const Conversation& conversation) const {
     const auto is_answer = [](const Message& message) { return message.role == "assistant"; };
     if (std::none_of(conversation.messages.begin(), conversation.messages.end(), is_answer))
@@ -95,10 +103,11 @@ class Processor {
     return make_sample(conversation, conversation.messages.size(), false);
   }
 
-  // Everything up to the last user message, and the opening of the answer; nothing is supervised.
+  // Everything up to the last message of the user or of a tool, and the opening of the answer; nothing is supervised.
   Sample prompt(const Conversation& conversation) const {
     std::size_t count = conversation.messages.size();
-    while (count > 0 && conversation.messages[count - 1].role != "user") --count;
+    const auto asks = [](const Message& message) { return message.role == "user" || message.role == "tool"; };
+    while (count > 0 && !asks(conversation.messages[count - 1])) --count;
     if (count == 0)
       detail::throw_data_line(conversation.place, "messages", "a user's message to answer", "none");
     Sample sample = make_sample(conversation, count, true);
@@ -107,6 +116,17 @@ class Processor {
   }
 
  private:
+  static ChatVariant variant_of(const std::string& folder) {
+    const std::optional<ChatTemplate> found = ChatTemplate::find(folder);
+    if (!found) return ChatVariant::Instruct;
+    if (const auto variant = found->variant()) return *variant;
+    throw ConfigError("processor-template",
+                      {{"file", folder},
+                       {"expected", "the chat template of a Qwen3-VL model, Instruct or Thinking"},
+                       {"got", "another template"},
+                       {"try", "the template of the published model, or none"}});
+  }
+
   void check() const {
     detail::check_token(tokenizer_, "<|image_pad|>", config_.image_token, "image_token_id");
     detail::check_token(tokenizer_, "<|video_pad|>", config_.video_token, "video_token_id");
@@ -133,6 +153,7 @@ class Processor {
 
   // The first `count` messages.
   Sample make_sample(const Conversation& conversation, std::size_t count, bool open_answer) const {
+    check_texts(conversation, count);
     Sample sample;
     std::vector<std::string> clips;  // the text of each video
     for (std::size_t m = 0; m < count; ++m)
@@ -140,7 +161,9 @@ class Processor {
         take_item(conversation, m, i, sample, clips);
     const std::span messages(conversation.messages.data(), count);
     std::size_t image = 0, video = 0;
-    for (const RenderedPiece& piece : render_instruct_pieces(messages, open_answer))
+    const ChatOptions options{
+        .add_generation_prompt = open_answer, .add_vision_id = false, .tools = conversation.tools};
+    for (const RenderedPiece& piece : rendered(conversation.place, messages, options))
       for (const std::int32_t token :
            tokenizer_.encode(with_clips(conversation.place, piece.text, clips, video))) {
         const bool visual = token == config_.image_token;
@@ -154,12 +177,42 @@ class Processor {
     const auto check_all_shown = [&](const char* kind, std::size_t all, std::size_t shown) {
       if (shown != all)
         detail::throw_data_line(
-            conversation.place, "messages", std::string(kind) + " in user messages only",
+            conversation.place, "messages", std::string(kind) + " in messages of user and tool only",
             std::to_string(all) + " " + kind + ", " + std::to_string(shown) + " in the text");
     };
     check_all_shown("images", sample.images.size(), image);
     check_all_shown("videos", clips.size(), video);
     return sample;
+  }
+
+  std::vector<RenderedPiece> rendered(const DataPlace& place, std::span<const Message> messages,
+                                      const ChatOptions& options) const {
+    try {
+      return render_chat_pieces(variant_, messages, options);
+    } catch (const Error& error) {  // a number that no template writes
+      detail::throw_data_line(place, detail::field_of(error, "at"), detail::field_of(error, "expected"),
+                              detail::field_of(error, "got"), detail::field_of(error, "try"));
+    }
+  }
+
+  // What has no place in the template, and control tokens outside the items of messages.
+  void check_texts(const Conversation& conversation, std::size_t count) const {
+    for (const Json& tool : conversation.tools) check_text(conversation.place, "tools", write_json(tool));
+    for (std::size_t m = 0; m < count; ++m) {
+      const Message& message = conversation.messages[m];
+      const std::string field = "messages[" + std::to_string(m) + "]";
+      if (variant_ == ChatVariant::Instruct && m > 0 && message.role == "system")
+        detail::throw_data_line(conversation.place, field + ".role", "a system message only as the first",
+                                "\"system\"");
+      if (message.reasoning) check_text(conversation.place, field + ".reasoning_content", *message.reasoning);
+      for (const ToolCall& call : message.tool_calls)
+        check_text(conversation.place, field + ".tool_calls", call.name + "\n" + write_json(call.arguments));
+    }
+  }
+  static void check_text(const DataPlace& place, const std::string& field, std::string_view text) {
+    for (const std::string_view token : detail::control_tokens)
+      if (text.find(token) != text.npos)
+        detail::throw_data_line(place, field, "text that spells no control token", std::string(token));
   }
 
   // Control tokens are refused item by item; items side by side could spell one too.
@@ -192,13 +245,10 @@ class Processor {
       if (item.kind == ContentItem::Kind::Video) return take_video(item, sample, clips, reading);
     } catch (const Error& error) {
       detail::throw_data_line(conversation.place, field, detail::field_of(error, "expected"),
-                              *reading + ": " + detail::field_of(error, "got"),
+                              ImageFiles::shown(*reading) + ": " + detail::field_of(error, "got"),
                               detail::field_of(error, "try"));
     }
-    for (const std::string_view token : detail::control_tokens)
-      if (item.text.find(token) != std::string::npos)
-        detail::throw_data_line(conversation.place, field, "text that spells no control token",
-                                std::string(token));
+    check_text(conversation.place, field, item.text);
   }
 
   void take_image(const ContentItem& item, Sample& sample) const {
@@ -236,6 +286,7 @@ class Processor {
   ImageSettings image_settings_;
   VideoSettings video_settings_;
   ModelConfig config_;
+  ChatVariant variant_;
   std::unique_ptr<ImageFiles> files_;
 };
 

@@ -49,16 +49,21 @@ class ChatTemplate {
   // From chat_template.jinja of a folder; without it from chat_template.json, {"chat_template": "..."}, or the member
   // of this name in tokenizer_config.json.
   static ChatTemplate load(const std::string& folder) {
+    if (auto found = find(folder)) return std::move(*found);
     const std::string jinja = folder + "/chat_template.jinja";
-    if (!file_exists(jinja)) {
-      for (const char* name : {"/chat_template.json", "/tokenizer_config.json"}) {
-        const std::string path = folder + name;
-        if (!file_exists(path)) continue;
-        const Json file = parse_json(read_file(path), path);
-        if (const Json* source = file.find("chat_template")) return from_source(source->string(), path);
-      }
+    return from_source(read_file(jinja), jinja);  // says what is missing
+  }
+  // As load, or nothing where the folder has none.
+  static std::optional<ChatTemplate> find(const std::string& folder) {
+    const std::string jinja = folder + "/chat_template.jinja";
+    if (file_exists(jinja)) return from_source(read_file(jinja), jinja);
+    for (const char* name : {"/chat_template.json", "/tokenizer_config.json"}) {
+      const std::string path = folder + name;
+      if (!file_exists(path)) continue;
+      const Json file = parse_json(read_file(path), path);
+      if (const Json* source = file.find("chat_template")) return from_source(source->string(), path);
     }
-    return from_source(read_file(jinja), jinja);
+    return std::nullopt;
   }
 
   // Which of the published templates this is; none for another.
