@@ -241,7 +241,7 @@ class ContrastiveTrainer {
   Processor processor_;
   Loader loader_;
   AdamWOptimizer optimizer_;
-  CosineSchedule schedule_;
+  Schedule schedule_;
   Runtime<Cpu> runtime_;
   SigmoidContrastive loss_;
   std::vector<Batch> batches_;

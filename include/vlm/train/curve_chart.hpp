@@ -18,8 +18,8 @@ namespace vlm {
 // Values at steps that rise; what is not finite is not drawn.
 struct Curve {
   std::string name;
-  std::vector<std::pair<double, double>> points;  // (step, value)
-  bool dots = false;                              // few values, each marked, in a second colour
+  std::vector<std::pair<double, double>> points{};  // (step, value)
+  bool dots = false;                                // few values, each marked, in a second colour
 };
 
 namespace detail {
