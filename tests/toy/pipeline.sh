@@ -15,6 +15,12 @@ options=(--context 256 --learning-rate 1e-2 --warm-up 5 --report-every 50)
 [ "$(wc -l < answers.jsonl)" = "$(wc -l < "$toy/data.jsonl")" ]
 grep -q '"exact_match"' score.json
 [ -s shown.txt ]
+# The model in blocks: written, and read by another program.
+"$programs/quantize" SFT/model blocks --format int8 > bits.txt
+grep -q 'bits for each' bits.txt
+"$programs/evaluate" blocks "$toy/data.jsonl" --max-tokens 16 > /dev/null
+"$programs/weight_formats" SFT/model "$toy/data.jsonl" --limit 4 --json formats.jsonl > /dev/null
+[ "$(wc -l < formats.jsonl)" = 3 ]
 # Wrong input: one error, exit status 2.
 status=0
 "$programs/evaluate" nowhere "$toy/data.jsonl" 2> error.txt || status=$?
