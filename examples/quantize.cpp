@@ -1,6 +1,5 @@
 // quantize FOLDER OUT: writes a model with its matrices in blocks of 8 or 4 bits, from which every program loads. The
 // files beside the weights are copied. Router, mergers, norms and position table keep their numbers.
-// test: quantize {toy}/start out
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>

@@ -79,6 +79,17 @@ BOOST_AUTO_TEST_CASE(a_file_without_tensors_is_written) {
   BOOST_TEST(vlm::read_file(folder / "y") == std::string("\x08\0\0\0\0\0\0\0{}      ", 16));
 }
 
+BOOST_AUTO_TEST_CASE(the_first_tensor_begins_at_a_multiple) {
+  const Folder folder;
+  vlm::SafetensorsWriter writer(folder / "y", {}, 64);
+  writer.declare("a", vlm::DType::U8, {1});
+  writer.write("a", bytes_of("1"));
+  writer.commit();
+  BOOST_TEST(vlm::read_file(folder / "y") == std::string("\x38\0\0\0\0\0\0\0", 8) +
+                                                 R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})" +
+                                                 std::string(3, ' ') + "1");
+}
+
 BOOST_AUTO_TEST_CASE(nothing_remains_without_commit) {
   const Folder folder;
   {

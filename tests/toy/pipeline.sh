@@ -28,6 +28,12 @@ answer=$("$programs/chat" SFT/model --image "$toy/red.ppm" --greedy --max-tokens
 answer=$(printf '/image %s\nWhat colour is this?\n/clear\n/quit\n' "$toy/red.ppm" |
   "$programs/chat" SFT/model --greedy --max-tokens 16 2> terminal.txt)
 [ "$answer" = "$expected" ]
+# The model in blocks: written, and read by another program.
+"$programs/quantize" SFT/model blocks --format int8 > bits.txt
+grep -q 'bits for each' bits.txt
+"$programs/evaluate" blocks "$toy/data.jsonl" --max-tokens 16 > /dev/null
+"$programs/weight_formats" SFT/model "$toy/data.jsonl" --limit 4 --json formats.jsonl > /dev/null
+[ "$(wc -l < formats.jsonl)" = 3 ]
 # Wrong input: one error, exit status 2.
 status=0
 "$programs/evaluate" nowhere "$toy/data.jsonl" 2> error.txt || status=$?

@@ -23,8 +23,9 @@ namespace vlm {
 // The bytes of a tensor may come in several pieces. Without commit nothing remains.
 class SafetensorsWriter {
  public:
-  explicit SafetensorsWriter(const std::string& path, SafetensorsMetadata metadata = {})
-      : path_(path), metadata_(std::move(metadata)), file_(path) {}
+  // The first tensor begins at a multiple of `unit`, itself one of 8, which is what the reference library writes.
+  explicit SafetensorsWriter(const std::string& path, SafetensorsMetadata metadata = {}, std::size_t unit = 8)
+      : path_(path), metadata_(std::move(metadata)), file_(path), unit_(unit) {}
 
   void declare(std::string_view name, DType dtype, std::vector<Index> shape) {
     const std::optional<std::size_t> size = detail::dense_bytes(dtype, shape);
@@ -95,8 +96,7 @@ class SafetensorsWriter {
       begin += tensor.size;
     }
     std::string text = write_json(Json::object(std::move(header)));
-    // With the length before it, whole cache lines: then a tensor of whole lines begins one.
-    text.resize((text.size() + 8 + 63) / 64 * 64 - 8, ' ');
+    text.resize((text.size() + 8 + unit_ - 1) / unit_ * unit_ - 8, ' ');
     if (text.size() > detail::safetensors_header_limit) {
       detail::throw_safetensors_header(path_, "at most 100000000 bytes",
                                        std::to_string(text.size()) + " bytes");
@@ -122,6 +122,7 @@ class SafetensorsWriter {
   std::string path_;
   SafetensorsMetadata metadata_;
   AtomicFile file_;
+  std::size_t unit_;
   std::vector<Declared> tensors_;
   std::unordered_set<std::string> names_;
   bool has_header_ = false;

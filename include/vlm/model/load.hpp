@@ -176,7 +176,8 @@ class ParameterStore {
                                          {"try", "loading the model without a weight format"}});
       metadata.emplace_back(layout_key, layout_version);
     }
-    SafetensorsWriter writer(path, metadata);
+    // Panels are whole cache lines, and begin with one where only they and like tensors stand before them.
+    SafetensorsWriter writer(path, metadata, metadata.size() > 1 ? Buffer<Cpu>::alignment : 8);
     const auto format = [&](const Parameter& p) {
       return in_blocks(p) ? DType::U8 : dtype ? *dtype : p.stored ? p.stored->dtype : p.record->format();
     };
