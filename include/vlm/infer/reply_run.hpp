@@ -181,6 +181,10 @@ class ReplyRun {
   }
 
   void sample() {
+    // An answer holds no pictures, so their placeholders are no choice.
+    const ModelConfig& config = session_.net().config();
+    for (const std::int32_t token : {config.image_token, config.video_token})
+      session_.logits().data[token] = -std::numeric_limits<T>::infinity();
     uniform_ = random_.uniform(answer_.tokens.size());
     SampleTokens<Device, T> op{.logits = session_.logits().columns(0, choices_),
                                .settings = {&sampling_, one},
