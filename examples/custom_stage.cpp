@@ -1,6 +1,9 @@
 // custom_stage START DATA OUT: a stage that no recipe has. The decoder alone learns, every conversation weighs the same
 // whatever its length, and blocks keep their inputs only, which takes less memory and more time.
 // test: custom_stage {toy}/start {toy}/data.jsonl out --steps 5 --from-scratch
+#include <cstdio>
+#include <string>
+
 #include <vlm/vlm.hpp>
 
 #include "command_line.hpp"
@@ -24,8 +27,10 @@ int main(int count, char** arguments) {
       std::printf("step %lld: loss %.4f, %lld tokens\n", static_cast<long long>(report.step), report.loss,
                   static_cast<long long>(report.tokens));
     }
-    vlm::write_folder_atomically(recipe.out + "/model",
-                                 [&](const std::string& folder) { trainer.net().save(folder); });
+    vlm::write_folder_atomically(recipe.out + "/model", [&](const std::string& folder) {
+      trainer.net().save(folder);
+      vlm::copy_companions(recipe.start, folder);
+    });
     return 0;
   });
 }
