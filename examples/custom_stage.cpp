@@ -21,8 +21,8 @@ int main(int count, char** arguments) {
   app.add_flag("--from-scratch", recipe.from_scratch, "draw the weights from a seed; START needs none then");
   return example::run(app, count, arguments, [&] {
     vlm::Trainer<Manners> trainer(recipe);
-    while (trainer.steps_done() <
-           recipe.steps) {  // a loop of one's own; run() adds progress, logs and checkpoints
+    // A loop of one's own; run() adds progress, logs and checkpoints.
+    while (trainer.steps_done() < recipe.steps) {
       const vlm::Report report = trainer.step();
       std::printf("step %lld: loss %.4f, %lld tokens\n", static_cast<long long>(report.step), report.loss,
                   static_cast<long long>(report.tokens));
