@@ -1,5 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ BOOST_AUTO_TEST_SUITE(io_folder_lock)
 BOOST_AUTO_TEST_CASE(a_second_owner_is_refused_until_the_first_is_gone) {
   const TemporaryFolder folder;
   std::optional<FolderLock> first(folder.path);
-  BOOST_TEST(message_of<FileError>([&] { FolderLock{folder.path}; }) ==
+  BOOST_TEST(message_of([&] { FolderLock{folder.path}; }) ==
              "vlm::FileError [folder-in-use]\n"
              "  folder    " +
                  folder.path +
@@ -53,7 +54,7 @@ BOOST_AUTO_TEST_CASE(the_lock_ends_with_its_process) {
 }
 
 BOOST_AUTO_TEST_CASE(a_folder_that_cannot_be_written_is_one_error) {
-  BOOST_TEST(message_of<FileError>([&] { FolderLock{"/nowhere"}; }) ==
+  BOOST_TEST(message_of([&] { FolderLock{"/nowhere"}; }) ==
              "vlm::FileError [file-write]\n"
              "  file      /nowhere/.lock\n"
              "  expected  a place that can be written\n"

@@ -279,6 +279,36 @@ BOOST_AUTO_TEST_CASE(too_many_skipped_steps_end_the_run) {
   BOOST_CHECK_THROW(trainer.save_checkpoint(), DataError);  // no such weights are kept
 }
 
+// Of one micro-batch, the choices of the step are its own; of two, the second sees those of both.
+BOOST_AUTO_TEST_CASE(experts_are_balanced_over_the_step_or_the_micro_batch) {
+  const TemporaryFolder folder;
+  const std::string start = folder.path + "/start";
+  make_folder(start);
+  copy_companions("tests/toy/start", start);
+  Json config = parse_json(read_file("tests/toy/start/config.json"), "config.json");
+  Json text = config.at("text_config");
+  config.set("model_type", "qwen3_vl_moe");
+  text.set("num_experts", 4);
+  text.set("num_experts_per_tok", 2);
+  text.set("moe_intermediate_size", 16);
+  config.set("text_config", text);
+  write_file_atomically(start + "/config.json", write_json(config));
+  const auto balance = [&](Index micro_batches, BalanceScope scope) {
+    const TemporaryFolder out;
+    Recipe recipe = toy_recipe(out.path);
+    recipe.start = start;
+    recipe.micro_batches = micro_batches;
+    recipe.balance = 1;
+    recipe.balance_scope = scope;
+    return Trainer<S1, Qwen3VLMoE>(recipe).step().balance;
+  };
+  const double one = balance(1, BalanceScope::MicroBatch), two = balance(2, BalanceScope::MicroBatch);
+  BOOST_TEST(one > 1.0);
+  BOOST_TEST(balance(1, BalanceScope::Step) == one);
+  BOOST_TEST(balance(2, BalanceScope::Step) != two);
+  BOOST_TEST(balance(2, BalanceScope::Step) > 0.9);
+}
+
 BOOST_AUTO_TEST_CASE(validation_is_scored_when_due_and_learns_nothing) {
   const TemporaryFolder plain, scored;
   Recipe recipe = toy_recipe(plain.path);
