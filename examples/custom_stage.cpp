@@ -1,6 +1,9 @@
 // custom_stage START DATA OUT: a stage that no recipe has. The decoder alone learns, every conversation weighs the same
 // whatever its length, and blocks keep their inputs only, which takes less memory and more time.
 // test: custom_stage {toy}/start {toy}/data.jsonl out --steps 5 --from-scratch
+#include <cstdio>
+#include <string>
+
 #include <vlm/vlm.hpp>
 
 #include "command_line.hpp"
@@ -18,14 +21,16 @@ int main(int count, char** arguments) {
   app.add_flag("--from-scratch", recipe.from_scratch, "draw the weights from a seed; START needs none then");
   return example::run(app, count, arguments, [&] {
     vlm::Trainer<Manners> trainer(recipe);
-    while (trainer.steps_done() <
-           recipe.steps) {  // a loop of one's own; run() adds progress, logs and checkpoints
+    // A loop of one's own; run() adds progress, logs and checkpoints.
+    while (trainer.steps_done() < recipe.steps) {
       const vlm::Report report = trainer.step();
       std::printf("step %lld: loss %.4f, %lld tokens\n", static_cast<long long>(report.step), report.loss,
                   static_cast<long long>(report.tokens));
     }
-    vlm::write_folder_atomically(recipe.out + "/model",
-                                 [&](const std::string& folder) { trainer.net().save(folder); });
+    vlm::write_folder_atomically(recipe.out + "/model", [&](const std::string& folder) {
+      trainer.net().save(folder);
+      vlm::copy_companions(recipe.start, folder);
+    });
     return 0;
   });
 }

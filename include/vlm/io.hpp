@@ -8,8 +8,8 @@
 #include <vlm/io/folder.hpp>
 #include <vlm/io/folder_lock.hpp>
 #include <vlm/io/json.hpp>
-#include <vlm/io/markup.hpp>
 #include <vlm/io/json_value.hpp>
+#include <vlm/io/markup.hpp>
 #include <vlm/io/safetensors.hpp>
 #include <vlm/io/safetensors_file.hpp>
 #include <vlm/io/safetensors_folder.hpp>

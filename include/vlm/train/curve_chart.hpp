@@ -17,7 +17,7 @@ namespace vlm {
 
 // Values at steps that rise; what is not finite is not drawn.
 struct Curve {
-  std::string name;
+  std::string name{};
   std::vector<std::pair<double, double>> points{};  // (step, value)
   bool dots = false;                                // few values, each marked, in a second colour
 };

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <string>
+#include <system_error>
 
 #include <vlm/core/error.hpp>
 #include <vlm/data/loader.hpp>

@@ -86,7 +86,8 @@ inline std::string data_uri(const Image& image) {
   };
   add(54 + size, 4), add(0, 4), add(54, 4);  // of the file, reserved, where the pixels begin
   add(40, 4), add(static_cast<std::size_t>(image.width), 4), add(static_cast<std::size_t>(image.height), 4);
-  add(1, 2), add(24, 2), add(0, 4), add(size, 4), add(0, 16);  // planes, bits, no compression, no palette
+  add(1, 2), add(24, 2), add(0, 4), add(size, 4);  // planes, bits, no compression
+  bytes.append(16, '\0');                          // no resolution, no palette
   for (Index y = image.height; y-- > 0;) {
     for (Index x = 0; x < image.width; ++x)
       for (int c = 2; c >= 0; --c) bytes += static_cast<char>(image.at(y, x)[c]);

@@ -124,7 +124,7 @@ class Trainer {
     const Interrupt interrupt;
     if (!recipe_.quiet) std::fputs(ledger_text(ledger_, loader_settings(), machine_memory()).c_str(), stderr);
     Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet,
-                      multiply_add_rate(runtime_.queue()));
+                      recipe_.quiet ? 0 : multiply_add_rate(runtime_.queue()));
     StepLog log(recipe_.out + "/log.jsonl", step_);
     EventFile events(recipe_.out, step_);
     while (step_ < recipe_.steps) {
