@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <vlm/core/random.hpp>
+#include <vlm/data/pack.hpp>
 #include <vlm/data/processor.hpp>
 #include <vlm/data/source.hpp>
 #include <vlm/data/weights.hpp>
@@ -93,6 +94,27 @@ void compare(const vlm::Sample& sample, const vlm::Batch& batch, const vlm::Json
     BOOST_TEST(std::abs(weight - golden.at("weight").number()) <= 6e-8 * golden.at("weight").number());
 }
 
+// Text, images and videos in one batch: each sample is there as it is alone.
+void check_packed(const std::vector<vlm::Sample>& samples, const std::vector<vlm::Batch>& alone,
+                  const vlm::ModelConfig& config) {
+  std::vector<vlm::Batch> step(1);
+  vlm::Packer packer(step, 1 << 20, config);
+  std::vector<std::int32_t> tokens, targets, axes[3];
+  const auto append = [](std::vector<std::int32_t>& list, const std::vector<std::int32_t>& more) {
+    list.insert(list.end(), more.begin(), more.end());
+  };
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    BOOST_TEST((packer.add(samples[i]) == vlm::Packer::Place::Packed));
+    append(tokens, alone[i].tokens);
+    append(targets, alone[i].targets);
+    for (std::size_t axis = 0; axis < 3; ++axis) append(axes[axis], alone[i].axes[axis]);
+    BOOST_TEST(step[0].offsets.back() == static_cast<std::int32_t>(tokens.size()));
+  }
+  BOOST_TEST((step[0].tokens == tokens));
+  BOOST_TEST((step[0].targets == targets));
+  for (std::size_t axis = 0; axis < 3; ++axis) BOOST_TEST((step[0].axes[axis] == axes[axis]));
+}
+
 // Both templates on the twenty samples of a file.
 void check_file(const std::string& name) {
   static const vlm::Json results =
@@ -111,6 +133,7 @@ void check_file(const std::string& name) {
       samples.push_back(processor.training_sample(source.conversation(static_cast<Index>(i))));
       step[i].append(samples.back(), processor.config());
     }
+    check_packed(samples, step, processor.config());
     vlm::set_loss_weights(step, 0.5);
     for (std::size_t i = 0; i < 20; ++i) {
       BOOST_TEST_CONTEXT(name << (thinking ? ", thinking, sample " : ", instruct, sample ") << i)
