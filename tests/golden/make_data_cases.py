@@ -67,7 +67,7 @@ def split(text, shown, trimmed):
     items = []
     for part in re.split(r"(<image>|<video>)", text):
         if part in ("<image>", "<video>"):
-            kind, name = shown.pop(0)
+            kind, name = shown.pop(next(i for i, entry in enumerate(shown) if entry[0] == part[1:-1]))
             items.append({"type": kind, kind: name})
         elif trimmed and part.strip():
             items.append({"type": "text", "text": part.strip()})
@@ -251,7 +251,10 @@ def sample(processor, template, thinking, folder, messages, tools):
     ids = result["input_ids"][0].tolist()
     start, end, pads = 151652, 151653, (151655, 151656)
     outer = {i for i, token in enumerate(ids) if (token == start and ids[i + 1] not in pads) or (token == end and ids[i - 1] not in pads)}
-    ids = [token for i, token in enumerate(ids) if i not in outer]
+    if outer:
+        text = processor.tokenizer.decode([token for i, token in enumerate(ids) if i not in outer], skip_special_tokens=False,
+                                          clean_up_tokenization_spaces=False)
+        ids = processor.tokenizer.encode(text, add_special_tokens=False)
     if thinking:  # as generation sees them
         joined = processor.tokenizer.encode("\n\n", add_special_tokens=False)
         begin = [IM_START, ASSISTANT, BREAK, THINK]
