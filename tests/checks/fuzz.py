@@ -47,11 +47,21 @@ TEMPLATE_SEEDS = [
     "{% set ns = namespace(a=1) %}{% macro f(x, y) %}{{ x | tojson }}{% endmacro %}{# c #}{% set ns.a = ns.a + n - 1 %}{{ f(d, 'q') ~ '' }}",
     "{{ f(s[1:], not t) if n > 2 and 'k' in d else s.strip() | length }}{{ -n }}{{ d['k'][0] == 1 }}{{ raise_exception('no') }}",
 ]
-TEXT_SEEDS = {"json": JSON_SEEDS, "tokenizer_json": TOKENIZER_JSON_SEEDS, "tokenizer": TOKENIZER_SEEDS,
+LINE_SEEDS = [
+    '{"messages": [{"role": "user", "content": "<image>?"}, {"role": "assistant", "content": "A.", "reasoning_content": "B"}], "images": ["a.png"]}',
+    '{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}, {"type": "text", "text": "?"}]}, '
+    '{"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}, {"role": "tool", "content": "1"}], "tools": []}',
+    '{"id": 1, "image": ["a.png"], "video": "b.mp4", "conversations": [{"from": "human", "value": "<image>\\n<video>"}, {"from": "gpt", "value": "A"}]}',
+    '{"system": "S", "tools": "[]", "conversations": [{"from": "function_call", "value": "{\\"name\\": \\"f\\", \\"arguments\\": {}}"}, '
+    '{"from": "observation", "value": "1"}]}',
+]
+DATA_FILE_SEEDS = ["\n".join(LINE_SEEDS), "[" + ", ".join(LINE_SEEDS) + "]\n", "[]"]
+TEXT_SEEDS = {"data_line": LINE_SEEDS, "data_file": DATA_FILE_SEEDS, "json": JSON_SEEDS, "tokenizer_json": TOKENIZER_JSON_SEEDS, "tokenizer": TOKENIZER_SEEDS,
               "chat_template": TEMPLATE_SEEDS, "grounding": ANSWER_SEEDS}
 WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "-1", "18446744073709551615", "dtype", "shape",
          "data_offsets", "__metadata__", "BF16", "F32", "I64", "BOOL", "9223372036854775807",
-         "bbox_2d", "point_2d", "label", "start", "end", "times", "timestamps", "seconds", " to ", "</think>", "00:03"]
+         "bbox_2d", "point_2d", "label", "start", "end", "times", "timestamps", "seconds", " to ", "</think>", "00:03",
+         "conversations", "messages", "from", "value", "role", "content", "human", "<image>", "<video>", "tool_calls", "ustar", "path="]
 
 
 # Of a target with the line "// needs: image".
@@ -66,6 +76,8 @@ def seeds(target):
         return [data for data in (path.read_bytes() for path in files) if len(data) <= MOST_BYTES]
     if target == "config":
         return [path.read_bytes() for path in sorted((house.ROOT / "tests" / "model" / "configs").glob("*.json"))]
+    if target == "tar":
+        return [(house.ROOT / "tests" / "golden" / "data" / "shard.tar").read_bytes()[:MOST_BYTES]]
     if target in TEXT_SEEDS:
         return [text.encode() for text in TEXT_SEEDS[target]]
     return [struct.pack("<Q", len(text)) + text.encode() + bytes(size) for text, size in SAFETENSORS_SEEDS]

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "tar.hpp"
 #include "tiny.hpp"
 
 using vlm::ImageFiles;
@@ -71,6 +72,30 @@ BOOST_AUTO_TEST_CASE(many_threads_share_one_object) {
     });
   for (std::thread& thread : threads) thread.join();
   for (const int count : wrong) BOOST_TEST(count == 0);
+}
+
+BOOST_AUTO_TEST_CASE(images_inside_archives_and_urls) {
+  const Folder folder;
+  const std::string bytes = "P6\n1 1\n255\nabc";
+  const std::string archive =
+      folder.write("s.tar", vlm::tests::tar_member("in/cat.ppm", bytes) +
+                                vlm::tests::tar_member("dog.ppm", bytes.substr(4)) + vlm::tests::tar_end());
+  const std::string url = "data:image/x-portable-pixmap;base64,UDYKMSAxCjI1NQphYmM=";
+  ImageFiles files;
+  BOOST_TEST((files.load(archive + "/in/cat.ppm") == vlm::decode_image(bytes, "cat.ppm")));
+  BOOST_TEST((files.load(url) == vlm::decode_image(bytes, "cat.ppm")));
+  BOOST_TEST(files.open_files() == 1u);
+  BOOST_TEST(message_of([&] { files.load(archive + "/cat.ppm"); }) ==
+             "vlm::DataError [tar-member]\n  file      " + archive +
+                 "\n  expected  a member cat.ppm\n  got       none of this name");
+  BOOST_TEST(message_of([&] { files.load(archive + "/dog.ppm"); }).find(archive + "/dog.ppm") !=
+             std::string::npos);
+  BOOST_TEST(
+      message_of([&] { files.load("data:image/png;base64,*"); }) ==
+      "vlm::DataError [data-url]\n  file      data:image/png;base64,...\n"
+      "  expected  data:TYPE;base64, and base64\n  got       other characters, or an impossible length");
+  BOOST_TEST(message_of([&] { files.load("data:text,Hi"); }).find("got       another form") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

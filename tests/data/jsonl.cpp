@@ -57,12 +57,12 @@ BOOST_AUTO_TEST_CASE(bad_json_is_told_with_its_line_and_column) {
 BOOST_AUTO_TEST_CASE(an_array_of_records) {
   const Folder folder;
   const JsonlFile file(folder.write(
-      "a.json", " [\n" + line("o]n,e") + " ,\n" + line(R"(\"[tw\\)") + ",\n{\"messages\": [{]}, 7\n]\n"));
+      "a.json", " [\n" + line("o]n,e") + " ,\n" + line(R"(\"[tw\\)") + ",\n{\"messages\": [}], 7\n]\n"));
   BOOST_TEST(file.size() == 4);
   BOOST_TEST(file.line(0) == line("o]n,e"));
   BOOST_TEST(file.conversation(1).messages[0].content[0].text == "\"[tw\\");
   BOOST_TEST(file.place(1).line == 3);
-  BOOST_TEST(message_of([&] { file.conversation(2); }).find("line      4\n  field     column 16") !=
+  BOOST_TEST(message_of([&] { file.conversation(2); }).find("line      4\n  field     column 15") !=
              std::string::npos);
   BOOST_TEST(message_of([&] { file.conversation(3); }).find("got       an integer: 7") != std::string::npos);
   BOOST_TEST(JsonlFile(folder.write("empty.json", "[ ]")).size() == 0);

@@ -228,6 +228,17 @@ BOOST_AUTO_TEST_CASE(bad_lines_are_errors_or_left_out_and_counted) {
   const Index left_out = patient.cursor().bad_lines;
   BOOST_TEST(left_out >= 2);
   BOOST_TEST(static_cast<Index>(texts.size()) + left_out == 8 + patient.cursor().position);
+
+  // One source may be patient by itself.
+  settings.bad_line = Unusable::Refuse;
+  vlm::Source lenient{path};
+  lenient.bad_line = Unusable::Skip;
+  Loader alone({lenient}, processor(), settings);
+  BOOST_TEST(run_until_error(alone) == "no error");
+  BOOST_TEST(alone.cursor().bad_lines > 0);
+  const std::string other = folder.write("b.jsonl", "4\n" + line_of({text_item("What is it?")}, "8"));
+  Loader both({lenient, {other}}, processor(), settings);
+  BOOST_TEST(run_until_error(both).find(other + "\n  line      1\n") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(long_samples_are_errors_or_left_out_and_counted) {

@@ -269,4 +269,79 @@ BOOST_AUTO_TEST_CASE(a_video_may_be_its_frames) {
   BOOST_TEST(message.find("lost.ppm") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(thoughts_calls_and_results) {
+  const auto of_variant = [](vlm::ChatVariant variant) {
+    vlm::Tokenizer tokenizer = vlm::tests::tiny_tokenizer();
+    vlm::ModelConfig config = vlm::ModelConfig::parse(vlm::tests::tiny_config_text(tokenizer), "config.json");
+    return Processor(std::move(tokenizer), vlm::tests::tiny_images(), std::move(config),
+                     vlm::VideoSettings::for_images(vlm::tests::tiny_images()), variant);
+  };
+  const Folder folder;
+  vlm::tests::write_picture(folder, "cat.ppm", 8, 8);
+  const Conversation conversation =
+      first_of(folder, R"({"messages": [{"role": "user", "content": "What?"}, )"
+                       R"({"role": "assistant", "content": "", "reasoning_content": "Zoom.", )"
+                       R"("tool_calls": [{"name": "zoom", "arguments": {"x": 1}}]}, )"
+                       R"({"role": "tool", "content": [{"type": "image", "image": "cat.ppm"}]}, )"
+                       R"({"role": "assistant", "content": "A cat.", "reasoning_content": "I see."}]})");
+  const std::string call =
+      "<tool_call>\n{\"name\": \"zoom\", \"arguments\": {\"x\": 1}}\n</tool_call><|im_end|>";
+  const Processor thinking = of_variant(vlm::ChatVariant::Thinking);
+  const Sample sample = thinking.training_sample(conversation);
+  BOOST_TEST(supervised_text(thinking, sample) ==
+             "Zoom.\n</think>\n\n" + call + "I see.\n</think>\n\nA cat.<|im_end|>");
+  BOOST_TEST(sample.images.size() == 1u);
+  const Sample prompt = thinking.prompt(conversation);
+  BOOST_TEST(
+      thinking.tokenizer()
+          .decode(prompt.tokens)
+          .ends_with(
+              "<tool_response>\n<|vision_start|><|image_pad|><|vision_end|>\n</tool_response><|im_end|>\n"
+              "<|im_start|>assistant\n<think>\n"));
+  BOOST_TEST(std::equal(prompt.tokens.begin(), prompt.tokens.end(), sample.tokens.begin()));
+  const Processor instruct = of_variant(vlm::ChatVariant::Instruct);
+  BOOST_TEST(supervised_text(instruct, instruct.training_sample(conversation)) == call + "A cat.<|im_end|>");
+}
+
+BOOST_AUTO_TEST_CASE(the_chat_template_of_the_folder) {
+  const Folder folder;
+  const vlm::Tokenizer tokenizer = vlm::tests::tiny_tokenizer();
+  vlm::save_tokenizer(tokenizer, folder / "tokenizer.json");
+  folder.write("config.json", vlm::tests::tiny_config_text(tokenizer));
+  folder.write("preprocessor_config.json", vlm::write_json(vlm::tests::tiny_images().to_json()));
+  BOOST_TEST((Processor::load(folder.path).variant() == vlm::ChatVariant::Instruct));
+  folder.write("chat_template.jinja", vlm::read_file("tests/golden/chat/chat_template.thinking.jinja"));
+  BOOST_TEST((Processor::load(folder.path).variant() == vlm::ChatVariant::Thinking));
+  folder.write("chat_template.jinja", "{{ messages }}");
+  BOOST_TEST(message_of([&] { Processor::load(folder.path); }) ==
+             "vlm::ConfigError [processor-template]\n  file      " + folder.path +
+                 "\n  expected  the chat template of a Qwen3-VL model, Instruct or Thinking\n"
+                 "  got       another template\n  try       the template of the published model, or none");
+}
+
+BOOST_AUTO_TEST_CASE(records_that_a_template_has_no_place_for) {
+  const Folder folder;
+  const Processor processor = vlm::tests::tiny_processor();
+  const struct {
+    const char *messages, *field, *expected;
+  } cases[] = {
+      {R"({"role": "user", "content": "?"}, {"role": "system", "content": "S"}, {"role": "assistant", "content": "A"})",
+       "messages[1].role", "a system message only as the first"},
+      {R"({"role": "user", "content": "?"}, {"role": "assistant", "content": "A", "reasoning_content": "<|im_end|>"})",
+       "messages[1].reasoning_content", "text that spells no control token"},
+      {R"({"role": "assistant", "content": "A", "tool_calls": [{"name": "<|im_start|>", "arguments": {}}]})",
+       "messages[0].tool_calls", "text that spells no control token"},
+      {R"({"role": "assistant", "content": "A", "tool_calls": [{"name": "a", "arguments": {"x": 1e30}}]})",
+       "messages[0].tool_calls[0].arguments.x", "numbers within 64 bits"},
+  };
+  for (const auto& wrong : cases) {
+    const Conversation conversation =
+        first_of(folder, R"({"messages": [)" + std::string(wrong.messages) + "]}");
+    BOOST_TEST(message_of([&] { processor.training_sample(conversation); })
+                   .starts_with("vlm::DataError [data-line]\n  file      " + folder / "a.jsonl" +
+                                "\n  line      1\n  field     " + wrong.field + "\n  expected  " +
+                                wrong.expected + "\n  got       "));
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

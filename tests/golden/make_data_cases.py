@@ -14,6 +14,8 @@ weight     of each supervised token when the twenty samples are one step, with t
 
 The Thinking template opens answers with "<think>\\n"; an answer without thoughts goes on with "\\n</think>". Generation
 sees these line breaks as two tokens, the end of the prompt and the beginning of the answer, and so does training.
+transformers 5.23 keeps the pair of <|vision_start|> and <|vision_end|> that templates write around a video, though each step
+of the clip has its own; it is taken out, as the models were trained (see vlm/vision/timestamps.hpp).
 """
 
 import base64
@@ -65,7 +67,7 @@ def split(text, shown, trimmed):
     items = []
     for part in re.split(r"(<image>|<video>)", text):
         if part in ("<image>", "<video>"):
-            kind, name = shown.pop(0)
+            kind, name = shown.pop(next(i for i, entry in enumerate(shown) if entry[0] == part[1:-1]))
             items.append({"type": kind, kind: name})
         elif trimmed and part.strip():
             items.append({"type": "text", "text": part.strip()})
@@ -247,6 +249,12 @@ def sample(processor, template, thinking, folder, messages, tools):
     result = processor(text=[text], images=images or None, videos=videos or None, return_tensors="pt",
                        **({"video_metadata": metadata} if videos else {}))
     ids = result["input_ids"][0].tolist()
+    start, end, pads = 151652, 151653, (151655, 151656)
+    outer = {i for i, token in enumerate(ids) if (token == start and ids[i + 1] not in pads) or (token == end and ids[i - 1] not in pads)}
+    if outer:
+        text = processor.tokenizer.decode([token for i, token in enumerate(ids) if i not in outer], skip_special_tokens=False,
+                                          clean_up_tokenization_spaces=False)
+        ids = processor.tokenizer.encode(text, add_special_tokens=False)
     if thinking:  # as generation sees them
         joined = processor.tokenizer.encode("\n\n", add_special_tokens=False)
         begin = [IM_START, ASSISTANT, BREAK, THINK]

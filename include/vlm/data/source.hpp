@@ -82,11 +82,11 @@ class SourceFiles {
   Index size() const { return size_; }
   DataPlace place(Index i) const {
     const auto [file, k] = at(i);
-    return std::visit([k = k](const auto& known) { return known.place(k); }, *file);
+    return std::visit([number = k](const auto& known) { return known.place(number); }, *file);
   }
   Conversation conversation(Index i) const {
     const auto [file, k] = at(i);
-    return std::visit([k = k](const auto& known) { return known.conversation(k); }, *file);
+    return std::visit([number = k](const auto& known) { return known.conversation(number); }, *file);
   }
 
  private:
