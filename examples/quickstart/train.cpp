@@ -20,17 +20,13 @@ int run(const Recipe& recipe) {
   return status_of(vlm::Trainer<Stage>(recipe).run());
 }
 
-// The long-context stages, at the recipe's own context.
-struct S2 : vlm::Stage<"S2", vlm::From<vlm::S1>, vlm::Context<32768>> {};
-struct S3 : vlm::Stage<"S3", vlm::From<S2>, vlm::Context<262144>> {};
-
 const std::map<std::string, std::function<int(const Recipe&)>> stages = {
     {"text-warm-up", run<vlm::TextWarmUp>},
     {"contrastive", [](const Recipe& recipe) { return status_of(vlm::ContrastiveTrainer<>(recipe).run()); }},
     {"S0", run<vlm::S0>},
     {"S1", run<vlm::S1>},
-    {"S2", run<S2>},
-    {"S3", run<S3>},
+    {"S2", run<vlm::S2>},
+    {"S3", run<vlm::S3>},
     {"SFT", run<vlm::SFT<vlm::NonThinking>>}};
 
 }  // namespace

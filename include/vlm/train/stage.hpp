@@ -39,8 +39,6 @@ struct Budget {
 };
 template <class Base>
 struct From {
-  static_assert(std::is_base_of_v<detail::StageBase, Base>,
-                "vlm: From<...> takes a stage, which derives from vlm::Stage<...>.");
   using Type = Base;
 };
 
@@ -77,6 +75,12 @@ inline constexpr OptionKind option_kind<From<B>> = OptionKind::From;
 
 struct NoOption {};
 
+// Stands where a base that is no stage would bring further errors.
+struct NoBase {
+  template <OptionKind, class Default>
+  using Option = Default;
+};
+
 // The first option of a kind, or NoOption.
 template <OptionKind Kind, class... Options>
 struct FindOption {
@@ -100,10 +104,16 @@ struct StageOption {
   };
   template <class B>
   struct Inherited<From<B>> {
-    using Type = typename B::template Option<Kind, Default>;
+    using Type = typename std::conditional_t<std::is_base_of_v<StageBase, B>, B,
+                                             NoBase>::template Option<Kind, Default>;
   };
   using Type = std::conditional_t<std::is_same_v<Own, NoOption>, typename Inherited<Base>::Type, Own>;
 };
+
+template <class Option>
+inline constexpr bool comes_from_a_stage = true;
+template <class B>
+inline constexpr bool comes_from_a_stage<From<B>> = std::is_base_of_v<StageBase, B>;
 
 template <OptionKind Kind, class... Options>
 inline constexpr int option_count = ((option_kind<Options> == Kind) + ... + 0);
@@ -122,12 +132,14 @@ struct Stage : detail::StageBase {
                     detail::option_count<detail::OptionKind::Budget, Options...> <= 1 &&
                     detail::option_count<detail::OptionKind::From, Options...> <= 1,
                 "vlm: an option of Stage<...> is given twice; keep one of the two.");
+  static_assert((detail::comes_from_a_stage<Options> && ...),
+                "vlm: From<...> takes a stage, which derives from vlm::Stage<...>.");
   template <detail::OptionKind Kind, class Default>
   using Option = typename detail::StageOption<Kind, Default, Options...>::Type;
 
   static constexpr auto stage_name = Name;
   using Trains = Option<detail::OptionKind::Trainable, detail::NoOption>;
-  static_assert(!std::is_same_v<Trains, detail::NoOption>,
+  static_assert(!std::is_same_v<Trains, detail::NoOption> || !(detail::comes_from_a_stage<Options> && ...),
                 "vlm: Stage<...> does not say what trains; add Trainable<part::...> or From<a stage>.");
   using LossKind = typename Option<detail::OptionKind::Loss, Loss<TokenMean>>::Type;
   using KeepKind = typename Option<detail::OptionKind::Keep, Keep<Everything>>::Type;
