@@ -12,8 +12,8 @@ double multiply_add_rate(Queue<Cpu>& queue);
 }  // namespace detail
 
 // FLOP/s of fused multiply-adds (two FLOP each) in registers, on all threads of the queue at its instruction set: the
-// best of a few tries, some milliseconds in all. No product reaches it, since it reads no memory; a machine that is
-// busy or slows down meanwhile measures less than it has.
+// best of the tries that 20 ms allow. No product reaches it, since it reads no memory; a machine that is busy or slows
+// down meanwhile measures less than it has.
 inline double multiply_add_rate(Queue<Cpu>& queue) { return detail::multiply_add_rate<>(queue); }
 
 }  // namespace vlm

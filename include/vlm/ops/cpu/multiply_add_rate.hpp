@@ -48,19 +48,21 @@ template <class>
 double detail::multiply_add_rate(Queue<Cpu>& queue) {
   using cpu::MultiplyAddKernel;
   using Clock = std::chrono::steady_clock;
-  constexpr int tries = 12;  // the first ones wake threads and clocks
+  // Long enough that threads and clocks wake, and that all threads run at once where others use the processors too.
+  constexpr double enough = 0.02;
   constexpr Index apart = (MultiplyAddKernel::values + 63) / 64 * 64;
   std::vector<float> values(static_cast<std::size_t>(apart * queue.threads()), 0.5f);
-  double least = 0;
-  for (int i = 0; i < tries; ++i) {
+  double least = enough;
+  for (double total = 0; total < enough;) {
     const Clock::time_point start = Clock::now();
     queue.parallel(queue.threads(), [&](Index task, int) {
       cpu::dispatch<MultiplyAddKernel>(queue.level(), values.data() + task * apart);
     });
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    least = i == 0 ? seconds : std::min(least, seconds);
+    const double seconds = std::max(std::chrono::duration<double>(Clock::now() - start).count(), 1e-9);
+    least = total > 0 ? std::min(least, seconds) : seconds;
+    total += seconds;
   }
-  return MultiplyAddKernel::flop(queue.level()) * queue.threads() / std::max(least, 1e-9);
+  return MultiplyAddKernel::flop(queue.level()) * queue.threads() / least;
 }
 
 }  // namespace vlm
