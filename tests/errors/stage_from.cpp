@@ -8,6 +8,5 @@ struct Settings {};
 struct Charts : vlm::Stage<"charts", vlm::From<Settings>> {};
 #else
 struct Charts : vlm::Stage<"charts", vlm::From<vlm::S1>> {};
-#endif
-
 static_assert(Charts::context == 8192);
+#endif

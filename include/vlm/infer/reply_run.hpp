@@ -112,6 +112,7 @@ class ReplyRun {
   void start(const Prompt& prompt) {
     const auto tokens = static_cast<std::size_t>(growth());
     answer_.tokens.reserve(tokens);
+    text_.reserve(256);
     answer_.text.reserve(std::min<std::size_t>(8 * static_cast<std::size_t>(max_tokens_), 1 << 20));
     if (thinking_) answer_.thoughts.reserve(std::min<std::size_t>(8 * tokens, 1 << 20));
     if (settings_.log_probabilities) answer_.log_probabilities.reserve(tokens);
@@ -201,7 +202,7 @@ class ReplyRun {
   }
 
   void think(std::int32_t token) {
-    if (thought_end_.push(decoder_.push(token), answer_.thoughts)) return begin_answer(StopReason::End);
+    if (thought_end_.push(text_of(token), answer_.thoughts)) return begin_answer(StopReason::End);
     ++thought_count_;
     if (guard_.push(token))
       close_thoughts(StopReason::RepetitionGuard);
@@ -226,9 +227,15 @@ class ReplyRun {
     guard_ = RepetitionGuard(settings_.guard);
   }
 
+  // What the token completes, until the next one.
+  std::string_view text_of(std::int32_t token) {
+    text_.clear();
+    decoder_.push(token, text_);
+    return text_;
+  }
+
   void say(std::int32_t token) {
-    const std::string text = decoder_.push(token);
-    std::string_view shown = text;
+    std::string_view shown = text_of(token);
     if (at_beginning_) {  // the line breaks after the thoughts
       shown.remove_prefix(std::min(shown.find_first_not_of('\n'), shown.size()));
       at_beginning_ = shown.empty();
@@ -253,6 +260,7 @@ class ReplyRun {
   SeenTokens seen_;
   RepetitionGuard guard_;
   StreamDecoder decoder_;
+  std::string text_;
   StopStrings stops_, thought_end_;
   std::vector<std::int32_t> forced_;
   std::int32_t pending_ = -1, chosen_ = -1;  // the token that passes next; the one just drawn

@@ -19,6 +19,9 @@ class StopStrings {
     for (const std::string& stop : stops_)
       if (stop.empty())
         throw ConfigError("stop-string", {{"expected", "a text of at least one character"}, {"got", "\"\""}});
+    std::size_t longest = 0;
+    for (const std::string& stop : stops_) longest = std::max(longest, stop.size());
+    held_.reserve(longest + room);
   }
 
   // Appends to `text` what certainly stands before all stops; true where one was found, and nothing follows.
@@ -49,6 +52,8 @@ class StopStrings {
           longest = size;
     return longest;
   }
+
+  static constexpr std::size_t room = 256;  // for the text of a token
 
   std::vector<std::string> stops_;
   std::string held_;

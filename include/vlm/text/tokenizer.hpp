@@ -161,16 +161,22 @@ class Tokenizer {
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer, SpecialTokens special = SpecialTokens::Keep)
-      : tokenizer_(&tokenizer), special_(special) {}
+      : tokenizer_(&tokenizer), special_(special) {
+    pending_.reserve(256);
+  }
 
-  // The text that this token completes, possibly none.
+  // The text that this token completes, possibly none; the second form appends it.
   std::string push(std::int32_t id) {
+    std::string text;
+    push(id, text);
+    return text;
+  }
+  void push(std::int32_t id, std::string& text) {
     const std::string& token = tokenizer_->bytes_of(id);
     if (special_ == SpecialTokens::Keep || !tokenizer_->is_special(id)) pending_ += token;
     const std::size_t complete = complete_size();
-    std::string text = repair_utf8(std::string_view(pending_).substr(0, complete));
+    append_repaired_utf8(text, std::string_view(pending_).substr(0, complete));
     pending_.erase(0, complete);
-    return text;
   }
 
   // What is left at the end: nothing, or U+FFFD for the start of a character.

@@ -93,10 +93,8 @@ inline void append_utf8(std::string& text, char32_t c) {
   for (int i = following - 1; i >= 0; --i) add(0x80u | (c >> 6 * i & 0x3Fu));
 }
 
-// The text with U+FFFD in place of its bad bytes.
-inline std::string repair_utf8(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
+// Appends the text with U+FFFD in place of its bad bytes.
+inline void append_repaired_utf8(std::string& result, std::string_view text) {
   while (!text.empty()) {
     const Utf8Character next = decode_utf8(text);
     if (next.status == Utf8Status::Valid) {
@@ -106,6 +104,11 @@ inline std::string repair_utf8(std::string_view text) {
     }
     text.remove_prefix(next.size);
   }
+}
+inline std::string repair_utf8(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  append_repaired_utf8(result, text);
   return result;
 }
 
