@@ -62,8 +62,9 @@ BOOST_AUTO_TEST_SUITE(infer_session)
 BOOST_AUTO_TEST_CASE(greedy_answers_are_those_of_transformers) {
   const Json answers = greedy_answers();
   BOOST_TEST(answers.members().size() >= 20);
-  for (const auto& [name, answer] : answers.members())
-    golden::with_case(name, [&, &name = name, &answer = answer](const golden::Case& test, const auto& net) {
+  for (const auto& member : answers.members())
+    golden::with_case(member.first, [&](const golden::Case& test, const auto& net) {
+      const auto& [name, answer] = member;
       Session session(net, {.threads = 1, .chunk_tokens = 7});
       const Tokens ours = greedy(session, Prompt::of(test.sample(), test.config), 64);
       BOOST_TEST_CONTEXT(name) {

@@ -31,6 +31,7 @@ class MessagesReader : RecordReader {
     list_media(line, {"video", "videos"}, ContentItem::Kind::Video);
     if (!has_media() && !options_.images.empty() && !has_items(entries)) list_images(options_.images);
     std::vector<Message> result;
+    result.reserve(entries.size());
     for (const Json& entry : entries) result.push_back(message(entry));
     check_markers();
     return result;

@@ -166,7 +166,9 @@ class RecordReader {
     return text;
   }
 
-  static std::string with_slash(std::string folder) { return folder.ends_with('/') ? folder : folder + "/"; }
+  static std::string with_slash(const std::string& folder) {
+    return folder.ends_with('/') ? folder : folder + "/";
+  }
 
   const DataPlace& place_;
   std::string root_;  // ends with a slash, or is empty

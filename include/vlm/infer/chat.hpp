@@ -111,6 +111,7 @@ class Chat {
         run_.finish(StopReason::Cancelled);
         chat_.take_answer();
       } catch (...) {  // out of memory: the answer is not kept
+        chat_.answer_ = {};
       }
     }
 

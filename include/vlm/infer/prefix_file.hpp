@@ -140,6 +140,7 @@ inline void save_prefix_cache(const PrefixCache& cache, const std::string& path)
                        {pictures[i].picture->tokens, identity->picture_features},
                        std::as_bytes(std::span(pictures[i].picture->rows))});
   std::vector<std::int64_t> sums;
+  sums.reserve(tensors.size());
   for (const detail::PrefixTensor& tensor : tensors) sums.push_back(crc32c(tensor.bytes));
   const auto count = static_cast<Index>(sums.size());
   tensors.push_back({"checksums", DType::I64, {count}, std::as_bytes(std::span(sums))});

@@ -68,7 +68,7 @@ class CheckpointFolder {
   }
 
  private:
-  static const std::string& made(const std::string& path) {
+  static std::string made(std::string path) {
     make_folder(path);
     return path;
   }
