@@ -46,9 +46,9 @@ class SigmoidContrastive {
         const double scaled = scale * dot(x, y, width);
         const double sign = static_cast<std::size_t>(text_of[i]) == k ? 1 : -1;
         const double margin = sign * (scaled + static_cast<double>(temperature.bias));
-        const double small = std::exp(-std::abs(margin));
-        loss += share * (std::log1p(small) + std::max(-margin, 0.0));
-        const double dz = -share * sign * (margin > 0 ? small : 1.0) / (1 + small);
+        const double fall = std::exp(-std::abs(margin));
+        loss += share * (std::log1p(fall) + std::max(-margin, 0.0));
+        const double dz = -share * sign * (margin > 0 ? fall : 1.0) / (1 + fall);
         dlog_scale += dz * scaled;
         dbias += dz;
         add_scaled(static_cast<float>(dz * scale), y, dpictures.data() + i * width, width);
