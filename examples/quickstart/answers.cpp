@@ -73,14 +73,14 @@ std::string question_of(const vlm::Conversation& conversation) {
   return question;
 }
 
-// samples.json: a list of {"image", "question", "answer", "expected"}; the images are PNG files beside it.
+// samples.json: a list of {"image", "question", "answer", "expected"}; the images are beside it, in the format that needs no codec.
 void write_samples(const std::string& folder, const std::vector<vlm::Conversation>& conversations,
                    const std::vector<std::string>& answers, const std::vector<show::Shown>& pictures) {
   vlm::make_folder(folder);
   vlm::Json list = vlm::Json::array();
   for (std::size_t i = 0; i < answers.size(); ++i) {
-    const std::string name = std::to_string(i) + ".png";
-    vlm::write_file_atomically(folder + "/" + name, vlm::encode_png(pictures[i].image));
+    const std::string name = std::to_string(i) + ".ppm";
+    vlm::write_ppm(folder + "/" + name, pictures[i].image);
     list.push_back(vlm::Json::object({{"image", name},
                                       {"question", question_of(conversations[i])},
                                       {"answer", answers[i]},

@@ -16,7 +16,7 @@ grep '"image": ' "$toy/data.jsonl" | grep -v '"image": .*"image": ' | sed "s|\"i
 "$programs/train" SFT S3/model SFT "$toy/data.jsonl" --steps 50 "${options[@]}"
 "$programs/evaluate" SFT/model "$toy/data.jsonl" --max-tokens 16 --require 0.75 --json score.json --answers answers.jsonl
 "$programs/answers" SFT/model "$toy/data.jsonl" --count 2 --samples samples > shown.txt
-[ "$(grep -c '"expected"' samples/samples.json)" = 2 ] && [ -s samples/1.png ]
+[ "$(grep -c '"expected"' samples/samples.json)" = 2 ] && [ -s samples/1.ppm ]
 [ "$(wc -l < answers.jsonl)" = "$(wc -l < "$toy/data.jsonl")" ]
 grep -q '"exact_match"' score.json
 [ -s shown.txt ]

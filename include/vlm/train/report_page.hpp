@@ -16,7 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include <vlm/core/config.hpp>
 #include <vlm/core/error.hpp>
 #include <vlm/io/base64.hpp>
 #include <vlm/io/file.hpp>
@@ -27,10 +26,8 @@
 #include <vlm/train/progress.hpp>
 #include <vlm/vision/draw.hpp>
 #include <vlm/vision/grounding_parser.hpp>
+#include <vlm/vision/image_codecs.hpp>
 #include <vlm/vision/load_image.hpp>
-#if VLM_HAS_IMAGE
-#include <vlm/vision/png.hpp>
-#endif
 
 namespace vlm {
 
@@ -75,9 +72,7 @@ struct RunLog {
 
 // The bytes of an image file that every browser shows, as a data URI.
 inline std::string data_uri(const Image& image) {
-#if VLM_HAS_IMAGE
-  return "data:image/png;base64," + encode_base64(encode_png(image));
-#else
+  if (const ImageWriter write = png_writer()) return "data:image/png;base64," + encode_base64(write(image));
   const std::size_t row = (static_cast<std::size_t>(image.width) * 3 + 3) / 4 * 4;
   const std::size_t size = row * static_cast<std::size_t>(image.height);
   std::string bytes = "BM";
@@ -94,7 +89,6 @@ inline std::string data_uri(const Image& image) {
     bytes.append(row - static_cast<std::size_t>(image.width) * 3, '\0');
   }
   return "data:image/bmp;base64," + encode_base64(bytes);
-#endif
 }
 
 // Small pictures grow by a whole factor, so that lines drawn on them are fine.

@@ -34,6 +34,17 @@ inline ImageOpener image_codec(ImageFormat format) {
   return detail::image_openers[static_cast<std::size_t>(format)].load();
 }
 
+// What writes an image as a PNG file; none in a program without that codec.
+using ImageWriter = std::string (*)(const Image& image);
+namespace detail {
+inline std::atomic<ImageWriter> registered_png_writer{nullptr};
+}
+inline bool register_png_writer(ImageWriter write) {
+  detail::registered_png_writer.store(write);
+  return true;
+}
+inline ImageWriter png_writer() { return detail::registered_png_writer.load(); }
+
 // DataError [image-format] where this program does not decode the format.
 inline ImageOpener required_image_codec(ImageFormat format, std::string_view bytes, std::string_view name) {
   if (const ImageOpener open = image_codec(format)) return open;

@@ -202,6 +202,9 @@ inline std::string encode_png(const Image& image) {
   bytes.resize(size);
   return bytes;
 }
+namespace detail {
+inline const bool png_writer_registered = register_png_writer(encode_png);
+}
 inline void write_png(const std::string& path, const Image& image) {
   write_file_atomically(path, encode_png(image));
 }
