@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "infer/allocations.hpp"
+#include "infer/logits.hpp"
 #include "infer/tiny_chat.hpp"
 #include "message_of.hpp"
 
@@ -16,16 +17,6 @@ using namespace vlm::tests;
 namespace {
 
 const SessionSettings one_thread{.threads = 1};
-
-template <class Net>
-std::vector<float> logits_of(Session<Net>& session) {
-  const View<float, 2, Cpu> logits = session.logits();
-  return {logits.data, logits.data + logits.count()};
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
 
 // No end, no guard.
 ReplySettings plain(Index tokens) {

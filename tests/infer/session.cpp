@@ -5,9 +5,12 @@
 #include <thread>
 
 #include "infer/answer_cases.hpp"
+#include "infer/logits.hpp"
 #include "message_of.hpp"
 
 using namespace vlm;
+using tests::logits_of;
+using tests::same_bits;
 
 namespace {
 
@@ -28,16 +31,6 @@ Tokens greedy(Session<Net>& session, const Prompt& prompt, std::size_t count) {
     answer.push_back(best(session));
   }
   return answer;
-}
-
-template <class Net>
-std::vector<float> logits_of(Session<Net>& session) {
-  const View<float, 2, Cpu> logits = session.logits();
-  return {logits.data, logits.data + logits.count()};
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 Json greedy_answers() {
