@@ -65,4 +65,14 @@ BOOST_AUTO_TEST_CASE(as_many_clips_as_placeholders) {
   BOOST_TEST(message_of("<|video_pad|><|video_pad|><|video_pad|>").find("got       3") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(pieces_take_their_clips_in_order) {
+  const std::vector<std::string> clips = {"[A]", "[B]"};
+  std::size_t next = 0;
+  BOOST_TEST(vlm::place_next_video_texts("none", clips, next) == "none");
+  BOOST_TEST(vlm::place_next_video_texts("a<|video_pad|>", clips, next) == "a[A]");
+  BOOST_TEST(vlm::place_next_video_texts("b<|video_pad|>", clips, next) == "b[B]");
+  BOOST_TEST(next == 2u);
+  BOOST_CHECK_THROW(vlm::place_next_video_texts("<|video_pad|>", clips, next), vlm::DataError);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

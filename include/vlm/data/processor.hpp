@@ -220,17 +220,13 @@ class Processor {
     detail::throw_data_line(place, "messages", "text that spells no control token", "one across two items");
   }
 
-  // A rendered text with the clips from `next` on in place of its placeholders.
-  static std::string with_clips(const DataPlace& place, const std::string& text,
+  static std::string with_clips(const DataPlace& place, std::string_view text,
                                 std::span<const std::string> clips, std::size_t& next) {
-    std::size_t count = 0;
-    for (std::size_t at = text.find("<|video_pad|>"); at != text.npos;
-         at = text.find("<|video_pad|>", at + 1))
-      ++count;
-    if (count > clips.size() - next) throw_control_token(place);
-    const std::span these = clips.subspan(next, count);
-    next += count;
-    return place_video_texts(text, these);
+    try {
+      return place_next_video_texts(text, clips, next);
+    } catch (const DataError&) {  // more <|video_pad|> than the items have videos
+      throw_control_token(place);
+    }
   }
 
   // Checks a text, or reads an image or a video.

@@ -131,7 +131,7 @@ class ChatFiles {
           continue;
         }
       }
-      append_tokens(with_clips(piece.text, clips, clip), prompt, image);
+      append_tokens(place_next_video_texts(piece.text, clips, clip), prompt, image);
     }
     return prompt;
   }
@@ -201,19 +201,7 @@ class ChatFiles {
     return nullptr;
   }
 
-  // A rendered text with the clips from `next` on in place of its placeholders.
-  static std::string with_clips(const std::string& text, std::span<const std::string> clips,
-                                std::size_t& next) {
-    std::size_t count = 0;
-    for (std::size_t at = text.find("<|video_pad|>"); at != text.npos;
-         at = text.find("<|video_pad|>", at + 1))
-      ++count;
-    const std::span these = clips.subspan(next, std::min(count, clips.size() - next));
-    next += these.size();
-    return place_video_texts(text, these);
-  }
-
-  // Each placeholder of an image is widened to its visual tokens.
+  // Each <|image_pad|> becomes as many as its image has visual tokens.
   void append_tokens(std::string_view text, Prompt& prompt, std::size_t& image) const {
     for (const std::int32_t token : tokenizer_.encode(text)) {
       Index copies = 1;

@@ -39,7 +39,7 @@ struct Picture {
 };
 
 struct Prompt {
-  std::vector<std::int32_t> tokens;  // placeholders are expanded
+  std::vector<std::int32_t> tokens;  // with <|image_pad|> and <|video_pad|> once for each visual token
   std::vector<Picture> images, videos;
 
   static Prompt of(const Sample& sample, const ModelConfig& config) {

@@ -182,7 +182,7 @@ class ReplyRun {
   }
 
   void sample() {
-    // An answer holds no pictures, so their placeholders are no choice.
+    // An answer holds no pictures, so <|image_pad|> and <|video_pad|> are no choice.
     const ModelConfig& config = session_.net().config();
     for (const std::int32_t token : {config.image_token, config.video_token})
       session_.logits().data[token] = -std::numeric_limits<T>::infinity();

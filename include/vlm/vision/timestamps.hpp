@@ -68,4 +68,15 @@ inline std::string place_video_texts(std::string_view prompt, std::span<const st
   return text.append(prompt.substr(from));
 }
 
+// The same for one piece of a rendered prompt, with the clips from `next` on, which moves past those that it takes.
+inline std::string place_next_video_texts(std::string_view piece, std::span<const std::string> clips,
+                                          std::size_t& next) {
+  constexpr std::string_view pad = "<|video_pad|>";
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = piece.find(pad, at)) != piece.npos; at += pad.size()) ++count;
+  const std::span these = clips.subspan(next, std::min(count, clips.size() - next));
+  next += these.size();
+  return place_video_texts(piece, these);
+}
+
 }  // namespace vlm
