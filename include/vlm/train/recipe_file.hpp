@@ -72,8 +72,10 @@ void for_each_setting(R& recipe, F&& f) {
 
 inline constexpr std::array<std::pair<std::string_view, RateShape>, 3> rate_shapes{
     {{"cosine", RateShape::Cosine}, {"linear", RateShape::Linear}, {"constant", RateShape::Constant}}};
-inline constexpr std::array<std::pair<std::string_view, BalanceScope>, 2> balance_scopes{
-    {{"micro-batch", BalanceScope::MicroBatch}, {"step", BalanceScope::Step}}};
+inline constexpr std::array<std::pair<std::string_view, BalanceScope>, 3> balance_scopes{
+    {{"micro-batch", BalanceScope::MicroBatch},
+     {"step-so-far", BalanceScope::StepSoFar},
+     {"step", BalanceScope::Step}}};
 
 [[noreturn]] inline void throw_setting(const Json& value, std::string expected, std::string got,
                                        std::string_view hint = "") {

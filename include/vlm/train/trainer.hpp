@@ -62,7 +62,7 @@ class Trainer {
                   .shape = recipe_.rate_shape},
         runtime_(recipe_.threads) {
     if (!recipe_.validation.empty()) validation_.emplace(recipe_.validation, processor_, recipe_.context);
-    if (Spec::sparse && recipe_.balance_scope == BalanceScope::Step)
+    if (Spec::sparse && recipe_.balance_scope != BalanceScope::MicroBatch)
       expert_counts_.resize(static_cast<std::size_t>(net_.config().text.layers * net_.config().text.experts));
     if (resumed_) restore(folder_.path(*resumed_));
     runtime_.plan([&] {
@@ -84,15 +84,20 @@ class Trainer {
     loader_.next_step(batches_, S::LossKind::power);
     Report report{.step = step_ + 1, .learning_rate = schedule_(step_ + 1), .waited = seconds_since(start)};
     net_.zero_gradients();
-    std::fill(expert_counts_.begin(), expert_counts_.end(), 0);
-    double loss = 0;
-    float balance = 0;
     for (const Batch& batch : batches_) {
       make_room(batch);
-      pass(batch, loss, balance);
       report.tokens += batch.token_count();
       report.flop += flop_(batch);
       report.supervised += static_cast<Index>(batch.rows.size());
+    }
+    count_choices_ahead();
+    double loss = 0;
+    float balance = 0;
+    for (const Batch& batch : batches_) {
+      const bool counted = counts_ahead() && &batch != &batches_.front();
+      set_balance(counted ? Counting::Done : Counting::Backward,
+                  static_cast<float>(batch.token_count()) / static_cast<float>(report.tokens), &balance);
+      run_training_pass(runtime_, net_, batch, tables_, loss);
     }
     report.loss = loss;
     report.balance = static_cast<double>(balance);
@@ -160,6 +165,7 @@ class Trainer {
 
  private:
   using Clock = std::chrono::steady_clock;
+  using Counting = typename Balance<Device>::Counting;
 
   static double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -254,19 +260,33 @@ class Trainer {
     const Batch bound = planned_.outline(static_cast<Index>(window));
     double loss = 0;
     float balance = 0;
-    runtime_.plan([&] { pass(bound, loss, balance); });
+    set_balance(Counting::Backward, 1, &balance);
+    runtime_.plan([&] { run_training_pass(runtime_, net_, bound, tables_, loss); });
   }
 
-  // Forward, loss and backward of one packed batch; adds to the gradients.
-  void pass(const Batch& batch, double& loss, float& balance) {
-    // The mean over layers and micro-batches.
-    const Index parts = net_.config().text.layers * recipe_.micro_batches;
-    runtime_.balance() = {.coefficient = Spec::sparse ? recipe_.balance / static_cast<float>(parts) : 0.0f,
-                          .loss = {&balance, Shape<1>{{1}}}};
+  // Whether the choices of later micro-batches are counted before the first one learns.
+  bool counts_ahead() const {
+    return Spec::sparse && recipe_.balance > 0 && recipe_.balance_scope == BalanceScope::Step;
+  }
+  // The first micro-batch counts its own on the way back, when it has those of the others.
+  void count_choices_ahead() {
+    std::fill(expert_counts_.begin(), expert_counts_.end(), 0);
+    if (!counts_ahead()) return;
+    set_balance(Counting::Forward, 0, nullptr);
+    for (std::size_t i = 1; i < batches_.size(); ++i)
+      run_routing_pass(runtime_, net_, batches_[i], tables_);
+  }
+  // A mean over layers and tokens, of which a batch has this share; added to `balance`.
+  void set_balance(Counting counting, float share, float* balance) {
+    const ModelConfig& config = net_.config();
+    runtime_.balance() = {
+        .coefficient = Spec::sparse ? recipe_.balance * share / static_cast<float>(config.text.layers) : 0.0f,
+        .loss = {balance, Shape<1>{{1}}},
+        .counts = {},
+        .counting = counting};
     if (!expert_counts_.empty())
       runtime_.balance().counts = {expert_counts_.data(),
-                                   Shape<2>{{net_.config().text.layers, net_.config().text.experts}}};
-    run_training_pass(runtime_, net_, batch, tables_, loss);
+                                   Shape<2>{{config.text.layers, config.text.experts}}};
   }
 
   Recipe recipe_;
