@@ -15,6 +15,7 @@
 #include <vlm/io/json_definitions.hpp>
 #endif
 
+#include "killed_run.hpp"
 #include "temporary_folder.hpp"
 
 using namespace vlm;
@@ -60,7 +61,8 @@ struct SparseToy {
     const auto line = [](const std::string& colour, const std::string& answer) {
       return R"({"messages": [{"role": "user", "content": [{"type": "image", "image": ")" +
              std::filesystem::absolute("tests/toy/" + colour + ".ppm").string() +
-             R"("}, {"type": "text", "text": "?"}]}, {"role": "assistant", "content": ")" + answer + "\"}]}\n";
+             R"("}, {"type": "text", "text": "?"}]}, {"role": "assistant", "content": ")" + answer +
+             "\"}]}\n";
     };
     write_file_atomically(path, line("red", "red") + line("blue", "the whole of this one is blue"));
     const Processor processor = Processor::load(start);
@@ -98,14 +100,6 @@ struct Step {
     return largest;
   }
 };
-
-std::vector<std::string> log_values(const std::string& out, const std::string& name) {
-  const std::string text = read_file(out + "/log.jsonl"), key = "\"" + name + "\":";
-  std::vector<std::string> found;
-  for (std::size_t at = 0; (at = text.find(key, at)) != std::string::npos; ++at)
-    found.push_back(text.substr(at + key.size(), text.find(',', at) - at - key.size()));
-  return found;
-}
 
 }  // namespace
 
@@ -171,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_sparse_model_learns_and_resumes_bit_for_bit) {
     recipe.balance_scope = scope;
     SparseTrainer(recipe).run();
     const std::string whole = recipe.out;
-    const std::vector<std::string> curve = log_values(whole, "loss"), balance = log_values(whole, "balance");
+    const std::vector<std::string> curve = logged(whole, "loss"), balance = logged(whole, "balance");
     BOOST_REQUIRE_EQUAL(curve.size(), 30u);
     BOOST_TEST(std::stod(curve.back()) < 0.5 * std::stod(curve.front()));
     for (const std::string& value : balance) BOOST_TEST(std::stod(value) > 0.9e-3);
@@ -188,13 +182,12 @@ BOOST_AUTO_TEST_CASE(a_sparse_model_learns_and_resumes_bit_for_bit) {
     SparseTrainer trainer(recipe);
     BOOST_TEST(trainer.steps_done() == 7);
     trainer.run();
-    BOOST_TEST(log_values(recipe.out, "loss") == std::vector<std::string>(curve.begin() + 7, curve.end()),
+    BOOST_TEST(logged(recipe.out, "loss") == std::vector<std::string>(curve.begin() + 7, curve.end()),
                boost::test_tools::per_element());
-    BOOST_TEST(log_values(recipe.out, "balance") ==
-                   std::vector<std::string>(balance.begin() + 7, balance.end()),
+    BOOST_TEST(logged(recipe.out, "balance") == std::vector<std::string>(balance.begin() + 7, balance.end()),
                boost::test_tools::per_element());
-    BOOST_TEST(
-        (read_file(recipe.out + "/model/model.safetensors") == read_file(whole + "/model/model.safetensors")));
+    BOOST_TEST((read_file(recipe.out + "/model/model.safetensors") ==
+                read_file(whole + "/model/model.safetensors")));
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -22,6 +21,7 @@
 #include <vlm/io/json_definitions.hpp>
 #endif
 
+#include "killed_run.hpp"
 #include "message_of.hpp"
 #include "temporary_folder.hpp"
 
@@ -40,40 +40,6 @@ Recipe toy_recipe(const std::string& out) {
   recipe.threads = 2;
   recipe.quiet = true;
   return recipe;
-}
-
-// The losses of log.jsonl as they are written, all digits.
-std::vector<std::string> losses(const std::string& out) {
-  const std::string text = read_file(out + "/log.jsonl");
-  std::vector<std::string> found;
-  for (std::size_t at = 0; (at = text.find("\"loss\":", at)) != std::string::npos; ++at)
-    found.push_back(text.substr(at + 7, text.find(',', at) - at - 7));
-  return found;
-}
-
-// Runs the recipe in a process of its own and kills it without warning after `delay`; true
-// if it finished first.
-bool run_and_kill(const Recipe& recipe, std::chrono::milliseconds delay) {
-  const pid_t child = fork();
-  if (child == 0) {
-    try {
-      _exit(Trainer<S1>(recipe).run() == RunEnd::Finished ? 0 : 1);
-    } catch (...) {
-      _exit(3);
-    }
-  }
-  int status = 0;
-  const auto end = std::chrono::steady_clock::now() + delay;
-  while (std::chrono::steady_clock::now() < end) {
-    if (waitpid(child, &status, WNOHANG) == child) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  if (!WIFEXITED(status) || kill(child, 0) == 0) {
-    kill(child, SIGKILL);
-    waitpid(child, &status, 0);
-  }
-  if (WIFEXITED(status)) BOOST_REQUIRE_EQUAL(WEXITSTATUS(status), 0);
-  return WIFEXITED(status);
 }
 
 template <class Net>
@@ -140,15 +106,15 @@ BOOST_AUTO_TEST_CASE(kill_and_resume_gives_the_same_losses) {
   recipe.threads = 1;  // or the processes' spinning threads would keep each other from running
   const auto start = std::chrono::steady_clock::now();
   Trainer<S1>(recipe).run();
-  const auto length =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+  const double length = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::mt19937 random(1);
-  std::uniform_int_distribution<long long> delay(1, length.count());
+  std::uniform_real_distribution<double> delay(0.001, length);
   int kills = 0, finished = 0;
   for (bool done = false; kills < 20 || !done;) {
     recipe.out = folder.path + "/" + std::to_string(finished);
     recipe.loader_threads = 1 + kills % 3;
-    done = run_and_kill(recipe, std::chrono::milliseconds(kills < 20 ? delay(random) : 100000));
+    done = kill_after(std::chrono::duration<double>(kills < 20 ? delay(random) : 100),
+                      [&] { return Trainer<S1>(recipe).run() == RunEnd::Finished ? 0 : 1; });
     if (!done) {
       ++kills;
       continue;

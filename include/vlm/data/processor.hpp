@@ -82,10 +82,25 @@ class Processor {
   // From the files of a model's folder: tokenizer, config.json, ImageSettings::load, VideoSettings::load, and the chat
   // template, which is Instruct's where there is none. ConfigError [processor-template] for a template of another model:
   // what it would have the model learn is not known.
-  static Processor load(const std::string& folder) {
+  // `format`: what the template must be, or ConfigError [answer-format]. Of Thinking, conversations to learn from must
+  // end with an answer that has thoughts then.
+  static Processor load(const std::string& folder, std::optional<ChatVariant> format = std::nullopt) {
     const ImageSettings images = ImageSettings::load(folder);
-    return Processor(Tokenizer::load(folder), images, ModelConfig::load(folder),
-                     VideoSettings::load(folder, images), variant_of(folder));
+    const ChatVariant variant = variant_of(folder);
+    if (format && *format != variant) {
+      const auto name = [](ChatVariant v) { return v == ChatVariant::Thinking ? "Thinking" : "Instruct"; };
+      throw ConfigError(
+          "answer-format",
+          {{"folder", folder},
+           {"expected", std::string("the chat template of the ") + name(*format) + " models"},
+           {"got", std::string("that of ") + name(variant) +
+                       (variant == ChatVariant::Instruct ? ", which a folder without one has too" : "")},
+           {"try", "chat_template.jinja of such a model in this folder, or a stage of the other format"}});
+    }
+    Processor processor(Tokenizer::load(folder), images, ModelConfig::load(folder),
+                        VideoSettings::load(folder, images), variant);
+    processor.needs_thoughts_ = format == ChatVariant::Thinking;
+    return processor;
   }
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
@@ -100,6 +115,7 @@ class Processor {
     const auto is_answer = [](const Message& message) { return message.role == "assistant"; };
     if (std::none_of(conversation.messages.begin(), conversation.messages.end(), is_answer))
       detail::throw_data_line(conversation.place, "messages", "an assistant's message to learn", "none");
+    if (needs_thoughts_) check_thoughts(conversation);
     return make_sample(conversation, conversation.messages.size(), false);
   }
 
@@ -195,6 +211,16 @@ class Processor {
     }
   }
 
+  static void check_thoughts(const Conversation& conversation) {
+    const Message& last = conversation.messages.back();
+    if (last.role == "assistant" && has_thoughts(last)) return;
+    detail::throw_data_line(conversation.place,
+                            "messages[" + std::to_string(conversation.messages.size() - 1) + "]",
+                            "an answer with thoughts, in reasoning_content or between <think> and </think>",
+                            last.role == "assistant" ? "an answer without" : "a message of the " + last.role,
+                            "a stage of the non-thinking format for such conversations");
+  }
+
   // What has no place in the template, and control tokens outside the items of messages.
   void check_texts(const Conversation& conversation, std::size_t count) const {
     for (const Json& tool : conversation.tools) check_text(conversation.place, "tools", write_json(tool));
@@ -283,6 +309,7 @@ class Processor {
   VideoSettings video_settings_;
   ModelConfig config_;
   ChatVariant variant_;
+  bool needs_thoughts_ = false;
   std::unique_ptr<ImageFiles> files_;
 };
 

@@ -115,6 +115,19 @@ inline std::string template_json(const Json& value) {
   return write_json(value, -1);
 }
 
+// The thoughts of an answer; what is left of `answer` when they stood in it.
+inline std::string_view split_thoughts(const Message& message, std::string_view& answer) {
+  constexpr std::string_view open = "<think>", close = "</think>";
+  if (message.reasoning) return *message.reasoning;
+  const std::size_t end = answer.find(close);
+  if (end == answer.npos) return {};
+  std::string_view thoughts = strip_right(answer.substr(0, end), '\n');
+  if (const std::size_t begin = thoughts.rfind(open); begin != thoughts.npos)
+    thoughts.remove_prefix(begin + open.size());
+  answer = strip_left(answer.substr(answer.rfind(close) + close.size()), '\n');
+  return strip_left(thoughts, '\n');
+}
+
 class ChatRenderer {
  public:
   ChatRenderer(ChatVariant variant, std::span<const Message> messages, const ChatOptions& options)
@@ -230,19 +243,6 @@ class ChatRenderer {
     pieces_.push_back({"\n", false});
   }
 
-  // The thoughts of an answer; what is left of `answer` when they stood in it.
-  static std::string_view split_thoughts(const Message& message, std::string_view& answer) {
-    constexpr std::string_view open = "<think>", close = "</think>";
-    if (message.reasoning) return *message.reasoning;
-    const std::size_t end = answer.find(close);
-    if (end == answer.npos) return {};
-    std::string_view thoughts = strip_right(answer.substr(0, end), '\n');
-    if (const std::size_t begin = thoughts.rfind(open); begin != thoughts.npos)
-      thoughts.remove_prefix(begin + open.size());
-    answer = strip_left(answer.substr(answer.rfind(close) + close.size()), '\n');
-    return strip_left(thoughts, '\n');
-  }
-
   void write_call(const ToolCall& call) {
     text() += "<tool_call>\n{\"name\": \"" + call.name + "\", \"arguments\": ";
     text() += call.arguments.is_string() ? call.arguments.string() : template_json(call.arguments);
@@ -277,6 +277,13 @@ class ChatRenderer {
 inline std::vector<RenderedPiece> render_chat_pieces(ChatVariant variant, std::span<const Message> messages,
                                                      const ChatOptions& options) {
   return detail::ChatRenderer(variant, messages, options).render();
+}
+
+// Whether an answer has thoughts other than white space, as the Thinking template finds them.
+inline bool has_thoughts(const Message& message) {
+  const std::string text = detail::text_items(message);
+  std::string_view answer = text;
+  return detail::split_thoughts(message, answer).find_first_not_of(" \t\r\n") != std::string_view::npos;
 }
 
 inline std::string render_chat(ChatVariant variant, std::span<const Message> messages,
