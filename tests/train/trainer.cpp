@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <optional>
 #include <random>
@@ -23,6 +25,7 @@
 
 #include "killed_run.hpp"
 #include "message_of.hpp"
+#include "small_disk.hpp"
 #include "temporary_folder.hpp"
 
 using namespace vlm;
@@ -198,6 +201,46 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_one_error_and_the_last_checkpoint_stays) {
     remove_folder(folder.path + "/checkpoint-2");
   }
   BOOST_TEST(Trainer<S1>(recipe).steps_done() == 1);
+}
+
+// A disk that is really full, where the system lets a test mount one: the run ends with one error, and goes on from its
+// last checkpoint when there is room.
+BOOST_AUTO_TEST_CASE(a_disk_that_is_full_ends_the_run_and_loses_no_checkpoint) {
+  const TemporaryFolder folder, results;
+  const std::string disk = folder.path, filler = disk + "/filler";
+  Recipe recipe = toy_recipe(disk + "/out");
+  recipe.steps = 4;
+  recipe.checkpoint_every = 1;
+  recipe.threads = 1;
+  const bool done = on_small_disk(disk, "4m", [&] {
+    {
+      Trainer<S1> trainer(recipe);
+      trainer.step();
+      trainer.save_checkpoint();
+    }
+    std::ofstream file(filler);
+    const std::string block(4096, 'x');
+    while (file.write(block.data(), 4096).flush()) {
+    }
+    std::filesystem::resize_file(filler, std::filesystem::file_size(filler) / 4096 * 4096 - 8 * 4096);
+    write_file_atomically(results.path + "/message", message_of([&] { Trainer<S1>(recipe).run(); }));
+    std::string state = file_exists(recipe.out + "/checkpoint-2.partial") ? "partial left, " : "";
+    std::filesystem::remove(filler);
+    Trainer<S1> trainer(recipe);  // verifies the checkpoint
+    state += "resumed at " + std::to_string(trainer.steps_done());
+    state += trainer.run() == RunEnd::Finished ? ", finished" : ", not finished";
+    write_file_atomically(results.path + "/state", state);
+  });
+  if (!done) return;
+  BOOST_TEST(read_file(results.path + "/message") ==
+             "vlm::FileError [file-write]\n"
+             "  file      " +
+                 disk +
+                 "/out/checkpoint-2.partial/model.safetensors\n"
+                 "  expected  room for the whole file\n"
+                 "  got       No space left on device\n"
+                 "  try       free space on this disk");
+  BOOST_TEST(read_file(results.path + "/state") == "resumed at 1, finished");
 }
 
 // One bad value makes loss and gradient none; the step changes nothing, and the next one goes on.
