@@ -26,7 +26,7 @@ bar=0.87         # of the answers to which class a photograph is of, how many mu
 needed=(g++ cmake ninja-build nlohmann-json3-dev libcli11-dev)
 
 install_packages() {
-  local package missing=() as_root=()
+  local package missing=() as_root=() photographs_missing=false
   if ! command -v dpkg-query > /dev/null; then
     echo "quickstart: not a Debian; needs what Debian calls: ${needed[*]}"
     return
@@ -34,21 +34,25 @@ install_packages() {
   for package in "${needed[@]}"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || missing+=("$package")
   done
-  # The photographs, where this system has them as a package.
-  if [ ! -e "$photographs/train-images-idx3-ubyte.gz" ] && [ -z "${FASHION_MNIST:-}" ] &&
-    [ -n "$(apt-cache search --names-only '^dataset-fashion-mnist$' 2> /dev/null)" ]; then
-    missing+=(dataset-fashion-mnist)
+  if [ ! -e "$photographs/train-images-idx3-ubyte.gz" ] && [ -z "${FASHION_MNIST:-}" ] && [ ! -s "$run/photographs" ]; then
+    photographs_missing=true
   fi
-  [ ${#missing[@]} -eq 0 ] && return
+  [ ${#missing[@]} -eq 0 ] && [ $photographs_missing = false ] && return
   if [ "$(id -u)" != 0 ]; then
     if ! command -v sudo > /dev/null; then
+      [ ${#missing[@]} -eq 0 ] && return
       echo "quickstart: as root: apt-get install ${missing[*]}" >&2
       exit 2
     fi
     as_root=(sudo)
   fi
-  echo "== installing ${missing[*]}"
   "${as_root[@]}" apt-get update -qq
+  # Not every system has the photographs.
+  if [ $photographs_missing = true ] && [ -n "$(apt-cache search --names-only '^dataset-fashion-mnist$')" ]; then
+    missing+=(dataset-fashion-mnist)
+  fi
+  [ ${#missing[@]} -eq 0 ] && return
+  echo "== installing ${missing[*]}"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
 }
 
