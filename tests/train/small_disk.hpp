@@ -8,6 +8,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstdio>
+#include <exception>
 #include <fstream>
 #include <string>
 
@@ -39,7 +41,8 @@ bool on_small_disk(const std::string& folder, const std::string& size, Work&& wo
     try {
       work();
       _exit(0);
-    } catch (...) {
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "on the small disk: %s\n", error.what());
       _exit(3);
     }
   }

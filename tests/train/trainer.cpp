@@ -218,9 +218,8 @@ BOOST_AUTO_TEST_CASE(a_disk_that_is_full_ends_the_run_and_loses_no_checkpoint) {
       trainer.step();
       trainer.save_checkpoint();
     }
-    std::ofstream file(filler);
     const std::string block(4096, 'x');
-    while (file.write(block.data(), 4096).flush()) {
+    for (std::ofstream file(filler); file.write(block.data(), 4096).flush();) {
     }
     std::filesystem::resize_file(filler, std::filesystem::file_size(filler) / 4096 * 4096 - 8 * 4096);
     write_file_atomically(results.path + "/message", message_of([&] { Trainer<S1>(recipe).run(); }));
@@ -379,6 +378,42 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_not_resumed) {
     write_file_atomically(path, whole);
   }
   BOOST_TEST(Trainer<S1>(recipe).steps_done() == 2);
+}
+
+// Thoughts are learned by SFT<Thinking>, from a start that has the template of thinking models; the model has it again.
+BOOST_AUTO_TEST_CASE(a_stage_of_thoughts_needs_the_template_and_the_thoughts) {
+  const TemporaryFolder folder;
+  Recipe recipe = toy_recipe(folder.path + "/out");
+  recipe.start = folder.path + "/start";
+  recipe.data = {{folder.path + "/data.jsonl"}};
+  recipe.steps = 40;
+  const std::string line = R"({"messages": [{"role": "user", "content": "?"}, {"role": "assistant", )",
+                    thoughts = R"("reasoning_content": "Hm.", "content": "Yes."}]})"
+                               "\n";
+  write_file_atomically(folder.path + "/data.jsonl", line + thoughts + line + thoughts);
+  std::filesystem::copy("tests/toy/start", recipe.start);
+  BOOST_CHECK_EXCEPTION(Trainer<SFT<Thinking>>{recipe}, ConfigError,
+                        [](const ConfigError& error) { return error.id() == "answer-format"; });
+  const std::string chat_template = read_file("tests/golden/chat/chat_template.thinking.jinja");
+  write_file_atomically(recipe.start + "/chat_template.jinja", chat_template);
+  Trainer<SFT<Thinking>>(recipe).run();
+  BOOST_TEST(std::stod(losses(recipe.out).back()) < 0.5 * std::stod(losses(recipe.out).front()));
+  BOOST_TEST((read_file(recipe.out + "/model/chat_template.jinja") == chat_template));
+  BOOST_TEST((Processor::load(recipe.out + "/model").variant() == ChatVariant::Thinking));
+  write_file_atomically(folder.path + "/data.jsonl", line + R"("content": "Yes."}]})"
+                                                            "\n");
+  recipe.out += "2";
+  Trainer<SFT<Thinking>> trainer(recipe);
+  BOOST_TEST(message_of([&] { trainer.step(); }) ==
+             "vlm::DataError [data-line]\n"
+             "  file      " +
+                 folder.path +
+                 "/data.jsonl\n"
+                 "  line      1\n"
+                 "  field     messages[1]\n"
+                 "  expected  an answer with thoughts, in reasoning_content or between <think> and </think>\n"
+                 "  got       an answer without\n"
+                 "  try       a stage of the non-thinking format for such conversations");
 }
 
 BOOST_AUTO_TEST_CASE(another_stage_does_not_resume_here) {

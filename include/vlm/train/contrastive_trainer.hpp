@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <optional>
 #include <span>
@@ -163,17 +162,8 @@ class ContrastiveTrainer {
     }
     void read(const std::string& path) {
       const SafetensorsFile file(path);
-      for (Parameter& p : store.parameters()) {
-        const StoredTensor* tensor = file.find(p.name);
-        if (!tensor || tensor->dtype != DType::F32 || tensor->bytes.size() != p.value.size_bytes())
-          throw FileError("contrastive-state",
-                          {{"file", path},
-                           {"tensor", p.name},
-                           {"expected", "F32 [" + std::to_string(p.count) + "]"},
-                           {"got", tensor ? shape_text(tensor->shape) : "no such tensor"},
-                           {"try", "resume with the model that wrote the checkpoint"}});
-        std::memcpy(p.value.data(), tensor->bytes.data(), p.value.size_bytes());
-      }
+      for (Parameter& p : store.parameters())
+        detail::read_saved_values(file, path, p.name, p.value, "contrastive-state");
     }
 
     Param<E, 2> table;

@@ -230,6 +230,7 @@ class Trainer {
     float balance = 0;
     set_balance(Counting::Backward, 1, &balance);
     runtime_.plan([&] { run_training_pass(runtime_, net_, bound, tables_, loss); });
+    if (counts_ahead()) runtime_.plan([&] { run_routing_pass(runtime_, net_, bound, tables_); });
   }
 
   // Whether the choices of later micro-batches are counted before the first one learns.
