@@ -55,6 +55,7 @@ struct Format {
 // Tokens that the published recipe spends on the stage: for the reader, nothing stops there.
 template <Index Tokens>
 struct Budget {
+  static_assert(Tokens >= 0, "vlm: Budget<N> takes a number of tokens.");
   static constexpr Index tokens = Tokens;
 };
 template <class Base>
@@ -164,6 +165,9 @@ struct Stage : detail::StageBase {
   using Trains = Option<detail::OptionKind::Trainable, detail::NoOption>;
   static_assert(!std::is_same_v<Trains, detail::NoOption> || !(detail::comes_from_a_stage<Options> && ...),
                 "vlm: Stage<...> does not say what trains; add Trainable<part::...> or From<a stage>.");
+  static_assert(!std::is_same_v<Trains, Trainable<>>,
+                "vlm: a Stage<...> trains at least one part; Trainable<> trains none.");
+  static_assert(sizeof(Trains) > 0);  // what is no part is a sentence here already
   using LossKind = typename Option<detail::OptionKind::Loss, Loss<TokenMean>>::Type;
   using KeepKind = typename Option<detail::OptionKind::Keep, Keep<Everything>>::Type;
   using FormatKind = typename Option<detail::OptionKind::Format, Format<AnyFormat>>::Type;
