@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,26 @@ BOOST_AUTO_TEST_CASE(a_state_comes_back_and_moves_the_loader) {
   other.learning_rate = 1;
   BOOST_CHECK_EXCEPTION(read_run_state(folder.path, "S1", other, again), ConfigError,
                         [](const ConfigError& error) { return error.id() == "resume-recipe"; });
+}
+
+BOOST_AUTO_TEST_CASE(steps_that_are_not_finite_are_counted) {
+  RunState state;
+  Report fine{.step = 1, .loss = 1, .gradient_norm = 1}, none{.step = 2, .loss = 1, .gradient_norm = NAN};
+  state.count_step(fine, 1);
+  BOOST_TEST(!fine.skipped);
+  state.count_step(none, 1);
+  BOOST_TEST(none.skipped);
+  BOOST_TEST(none.skipped_steps == 1);
+  BOOST_TEST(state.step == 2);
+  BOOST_TEST(state.updates() == 1);
+  none.step = 3;
+  BOOST_TEST(message_of([&] { state.count_step(none, 1); }) ==
+             "vlm::DataError [diverged]\n"
+             "  at        step 3\n"
+             "  expected  a finite loss and gradient in one of 2 steps\n"
+             "  got       loss 1.000000, gradient norm nan\n"
+             "  try       a smaller learning rate; the last checkpoint is whole");
+  BOOST_TEST(state.step == 2);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

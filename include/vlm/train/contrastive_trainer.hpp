@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -68,8 +67,9 @@ class ContrastiveTrainer {
   std::vector<Parameter>& parameters() { return parameters_; }
   Index steps_done() const { return state_.step; }
 
-  // One update. Throws DataError for a sample without exactly one picture and a text [contrastive-sample], and where
-  // loss or gradient are not finite [diverged].
+  // One update; a step whose loss or gradient is not finite updates nothing and is reported as skipped. Throws DataError
+  // for a sample without exactly one picture and a text [contrastive-sample], and where more such steps follow each other
+  // than the recipe allows [diverged].
   Report step() {
     const auto start = std::chrono::steady_clock::now();
     loader_.next_step(batches_, S::LossKind::power);
@@ -77,13 +77,9 @@ class ContrastiveTrainer {
     report.step = state_.step + 1;
     report.learning_rate = schedule_(report.step);
     report.left_out = loader_.cursor().bad_lines + loader_.cursor().too_long;
-    if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
-      throw DataError("diverged", {{"at", "step " + std::to_string(report.step)},
-                                   {"expected", "a finite loss and gradient"},
-                                   {"got", "loss " + std::to_string(report.loss) + ", gradient norm " +
-                                               std::to_string(report.gradient_norm)},
-                                   {"try", "a smaller learning rate"}});
-    optimizer_.update(runtime_, ++state_.step, report.learning_rate, report.gradient_norm);
+    state_.count_step(report, recipe_.skipped_in_a_row);
+    if (!report.skipped)
+      optimizer_.update(runtime_, state_.updates(), report.learning_rate, report.gradient_norm);
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return report;
   }

@@ -1,6 +1,7 @@
 // What the trainers have in common: the parts that they make from a recipe, and the state of a run in its checkpoints.
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,7 @@
 #include <vlm/data/loader.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/io/json.hpp>
+#include <vlm/train/progress.hpp>
 #include <vlm/train/recipe.hpp>
 #include <vlm/train/schedule.hpp>
 
@@ -37,6 +39,25 @@ inline Schedule rate_schedule(const Recipe& recipe) {
 struct RunState {
   Index step = 0;
   Index skipped = 0, skipped_in_a_row = 0;
+
+  Index updates() const { return step - skipped; }
+
+  // Counts a step and says in its report whether it updates nothing, since its loss or gradient is not finite. Throws
+  // DataError [diverged] where more such steps follow each other than `allowed`; the step does not count then.
+  void count_step(Report& report, Index allowed) {
+    report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.gradient_norm);
+    skipped += report.skipped;
+    skipped_in_a_row = report.skipped ? skipped_in_a_row + 1 : 0;
+    report.skipped_steps = skipped;
+    if (skipped_in_a_row > allowed)
+      throw DataError("diverged", {{"at", "step " + std::to_string(report.step)},
+                                   {"expected", "a finite loss and gradient in one of " +
+                                                    std::to_string(skipped_in_a_row) + " steps"},
+                                   {"got", "loss " + std::to_string(report.loss) + ", gradient norm " +
+                                               std::to_string(report.gradient_norm)},
+                                   {"try", "a smaller learning rate; the last checkpoint is whole"}});
+    ++step;
+  }
 };
 
 // Writes trainer.json into the folder of a checkpoint.

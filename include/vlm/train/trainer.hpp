@@ -101,16 +101,9 @@ class Trainer {
     report.loss = loss;
     report.balance = static_cast<double>(balance);
     report.gradient_norm = optimizer_.gradient_norm(runtime_);
-    report.skipped = !std::isfinite(loss) || !std::isfinite(report.gradient_norm);
-    if (report.skipped) {
-      skip(report);
-    } else {
-      state_.skipped_in_a_row = 0;
-      optimizer_.update(runtime_, state_.step + 1 - state_.skipped, report.learning_rate,
-                        report.gradient_norm);
-    }
-    ++state_.step;
-    report.skipped_steps = state_.skipped;
+    state_.count_step(report, recipe_.skipped_in_a_row);
+    if (!report.skipped)
+      optimizer_.update(runtime_, state_.updates(), report.learning_rate, report.gradient_norm);
     report.left_out = loader_.cursor().bad_lines + loader_.cursor().too_long;
     report.seconds = seconds_since(start);
     return report;
@@ -173,17 +166,6 @@ class Trainer {
   // Whether something done every so many steps is due after this one. The last step counts as `at_end`.
   bool is_due(Index every, bool at_end) const {
     return state_.step == recipe_.steps ? at_end : every > 0 && state_.step % every == 0;
-  }
-  // Counts a step that updates nothing.
-  void skip(const Report& report) {
-    ++state_.skipped;
-    if (++state_.skipped_in_a_row <= recipe_.skipped_in_a_row) return;
-    throw DataError("diverged", {{"at", "step " + std::to_string(report.step)},
-                                 {"expected", "a finite loss and gradient in one of " +
-                                                  std::to_string(state_.skipped_in_a_row) + " steps"},
-                                 {"got", "loss " + std::to_string(report.loss) + ", gradient norm " +
-                                             std::to_string(report.gradient_norm)},
-                                 {"try", "a smaller learning rate; the last checkpoint is whole"}});
   }
   // Refuses what this machine cannot hold.
   MemoryLedger affordable_ledger() const {
