@@ -1,4 +1,4 @@
-// A disk of a few hundred kilobytes, for what happens when it is full.
+// A disk of a few megabytes, for what happens when it is full.
 #pragma once
 
 #include <sched.h>

@@ -212,7 +212,7 @@ BOOST_AUTO_TEST_CASE(a_disk_that_is_full_ends_the_run_and_loses_no_checkpoint) {
   recipe.steps = 4;
   recipe.checkpoint_every = 1;
   recipe.threads = 1;
-  const bool done = on_small_disk(disk, "4m", [&] {
+  const bool done = on_small_disk(disk, "16m", [&] {
     {
       Trainer<S1> trainer(recipe);
       trainer.step();
