@@ -145,11 +145,13 @@ BOOST_AUTO_TEST_CASE(loaders_allocate_for_records_alone) {
 
   Loader loader(data.sources, processor, {.context = 256, .micro_batches = 2, .seed = 1});
   std::vector<Batch> step;
-  // Until the threads have prepared what they may.
+  // Until the threads have prepared what they may: nothing happens for a while, on a busy machine too.
   const auto settle = [] {
-    for (std::size_t seen = 0; seen != all_allocations;) {
+    std::size_t seen = 0;
+    for (int quiet = 0; quiet < 8; ++quiet) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(25));
+      if (seen != all_allocations) quiet = 0;
       seen = all_allocations;
-      std::this_thread::sleep_for(std::chrono::milliseconds(60));
     }
   };
   for (int i = 0; i < 4; ++i) loader.next_step(step, 0.5);
