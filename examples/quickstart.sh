@@ -5,7 +5,8 @@
 #   examples/quickstart.sh --long    four times the steps, for better answers
 #   examples/quickstart.sh --help
 # Results are in runs/quickstart/: scores.json, report.html and the finished model in model/. Ctrl-C stops; the same
-# command goes on with what is done. FASHION_MNIST=FOLDER names the photographs where Debian's package is not.
+# command goes on with what is done. The photographs are those of Debian's package dataset-fashion-mnist, or of
+# FASHION_MNIST=FOLDER; where neither is, 1,200 of them from this repository, from which a model learns much less.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,17 +14,19 @@ scale=1
 case "${1:-}" in
   "") ;;
   --long) scale=4 ;;
-  --help) sed -n '2,8s/^# \{0,1\}//p' examples/quickstart.sh; exit 0 ;;
+  --help) sed -n '2,9s/^# \{0,1\}//p' examples/quickstart.sh; exit 0 ;;
   *) echo "examples/quickstart.sh: unknown option '$1'; try --help" >&2; exit 2 ;;
 esac
 
 run=runs/quickstart
 programs=build/quickstart/examples
 photographs=${FASHION_MNIST:-/usr/share/datasets/fashion-mnist}
-needed=(g++ cmake ninja-build nlohmann-json3-dev libcli11-dev dataset-fashion-mnist)
+variants=$scale  # copies of each photograph, mirrored or moved
+bar=0.87         # of the answers to which class a photograph is of, how many must be right in the end
+needed=(g++ cmake ninja-build nlohmann-json3-dev libcli11-dev)
 
 install_packages() {
-  local package missing=() as_root=()
+  local package missing=() as_root=() photographs_missing=false
   if ! command -v dpkg-query > /dev/null; then
     echo "quickstart: not a Debian; needs what Debian calls: ${needed[*]}"
     return
@@ -31,16 +34,25 @@ install_packages() {
   for package in "${needed[@]}"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || missing+=("$package")
   done
-  [ ${#missing[@]} -eq 0 ] && return
+  if [ ! -e "$photographs/train-images-idx3-ubyte.gz" ] && [ -z "${FASHION_MNIST:-}" ] && [ ! -s "$run/photographs" ]; then
+    photographs_missing=true
+  fi
+  [ ${#missing[@]} -eq 0 ] && [ $photographs_missing = false ] && return
   if [ "$(id -u)" != 0 ]; then
     if ! command -v sudo > /dev/null; then
+      [ ${#missing[@]} -eq 0 ] && return
       echo "quickstart: as root: apt-get install ${missing[*]}" >&2
       exit 2
     fi
     as_root=(sudo)
   fi
-  echo "== installing ${missing[*]}"
   "${as_root[@]}" apt-get update -qq
+  # Not every system has the photographs.
+  if [ $photographs_missing = true ] && [ -n "$(apt-cache search --names-only '^dataset-fashion-mnist$')" ]; then
+    missing+=(dataset-fashion-mnist)
+  fi
+  [ ${#missing[@]} -eq 0 ] && return
+  echo "== installing ${missing[*]}"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
 }
 
@@ -54,13 +66,28 @@ build_programs() {
   fi
 }
 
+# Those of the repository where no others are. A run keeps the photographs that it began with.
+find_photographs() {
+  if [ -s "$run/photographs" ]; then
+    photographs=$(cat "$run/photographs")
+  elif [ ! -e "$photographs/train-images-idx3-ubyte.gz" ]; then
+    if [ -n "${FASHION_MNIST:-}" ]; then
+      echo "quickstart: no photographs in $photographs; name a folder with the four files of Fashion-MNIST:" >&2
+      echo "  FASHION_MNIST=FOLDER examples/quickstart.sh" >&2
+      exit 2
+    fi
+    photographs=examples/quickstart/photographs
+    echo "quickstart: no package dataset-fashion-mnist; takes 1,000 photographs to learn from, and 200 to ask about"
+  fi
+  echo "$photographs" > "$run/photographs"
+  if [ "$photographs" = examples/quickstart/photographs ]; then
+    variants=$((10 * scale))
+    bar=0.3  # one in ten would be right by chance
+  fi
+}
+
 compose_data() {
   [ -e "$run/start/preprocessor_config.json" ] && return  # the last file that is written below
-  if [ ! -e "$photographs/train-images-idx3-ubyte.gz" ]; then
-    echo "quickstart: no photographs in $photographs; name a folder with the four files of Fashion-MNIST:" >&2
-    echo "  FASHION_MNIST=FOLDER examples/quickstart.sh" >&2
-    exit 2
-  fi
   echo "== composing conversations from $photographs"
   local name
   mkdir -p "$run/idx"
@@ -68,7 +95,7 @@ compose_data() {
     gunzip -c "$photographs/$name.gz" > "$run/idx/$name.partial"
     mv "$run/idx/$name.partial" "$run/idx/$name"
   done
-  "$programs/compose" "$run/idx" "$run/data" --scale "$scale"
+  "$programs/compose" "$run/idx" "$run/data" --scale "$scale" --variants "$variants"
   "$programs/prepare" "$run/data/corpus.txt" "$run/start"
 }
 
@@ -146,12 +173,13 @@ total=0
 check_scale
 install_packages
 build_programs
+find_photographs
 compose_data
 # What came before the first stage counts too, once.
 [ -s "$run/preparation" ] || echo $SECONDS > "$run/preparation"
 total=$(cat "$run/preparation")
 stage contrastive "$run/start" "$run/data/names.jsonl" --from-scratch --steps $((3000 * scale)) --context 4096 \
-  --learning-rate 2e-3 --end-rate 2e-5 --warm-up 60 --decay 0.05
+  --learning-rate 2e-3 --end-rate 2e-5 --warm-up 60 --decay 0.05 --checkpoint-every 1000
 stage text-warm-up "$run/contrastive/model" "$run/data/text.jsonl" --steps $((2200 * scale)) \
   --learning-rate 3e-3 --end-rate 3e-4 --warm-up 30 --checkpoint-every 1000
 stage S0 "$run/text-warm-up/model" "$run/data/captions.jsonl" --steps 150 \
@@ -174,4 +202,4 @@ mv "$run/model.partial" "$run/model"
 "$programs/report" "$run" "$run/report.html"
 echo "== $run/scores.json"
 cat "$run/scores.json"
-awk "BEGIN { exit !($final >= 0.87) }" || { echo "quickstart: fewer than 87 of 100 answers were right" >&2; exit 1; }
+awk "BEGIN { exit !($final >= $bar) }" || { echo "quickstart: of the answers, fewer than $bar were right" >&2; exit 1; }

@@ -11,7 +11,8 @@
 namespace {
 
 template <class... Parts>
-struct FineTuning : vlm::Stage<"sft", vlm::From<vlm::SFT<vlm::NonThinking>>, vlm::Trainable<Parts...>> {};
+struct FineTuning : vlm::Stage<"sft", vlm::From<vlm::SFT<vlm::NonThinking>>, vlm::Trainable<Parts...>,
+                               vlm::Format<vlm::AnyFormat>> {};
 
 template <class... Parts>
 int train(const vlm::Recipe& recipe) {

@@ -3,6 +3,7 @@
 // the same in words alone; and held-out questions. A training line is {"messages": [user, assistant]}; images are
 // references "FILE#INDEX". The files of the test split are read for the held-out questions only.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -282,8 +283,8 @@ class Lines {
   std::size_t count_ = 0;
 };
 
-// Training lines; the words in them are collected for the tokenizer.
-void compose_training(Split& split, const std::string& out, std::size_t scale) {
+// Training lines, `scale` times as many; the words in them are collected for the tokenizer.
+void compose_training(Split& split, const std::string& out, double scale) {
   std::set<std::string> corpus;
   const auto write = [&](const char* file, std::size_t count, auto next) {
     Lines lines(out + "/" + file);
@@ -296,16 +297,19 @@ void compose_training(Split& split, const std::string& out, std::size_t scale) {
     lines.close();
   };
   Deck& deck = split.deck;
-  write("text.jsonl", 40000 * scale, [&] { return text(split); });
+  const auto lines_of = [scale](std::size_t count) {
+    return static_cast<std::size_t>(static_cast<double>(count) * scale);
+  };
+  write("text.jsonl", lines_of(40000), [&] { return text(split); });
   write("names.jsonl", deck.pictures().size(), [&] { return name(deck.deal()); });
-  write("captions.jsonl", 20000, [&] {
+  write("captions.jsonl", std::min(lines_of(20000), std::size_t{20000}), [&] {
     const Picture& picture = deck.deal();
     return Talk{{see(picture)}, {caption(picture.item(), deck.dice().one_of(captions))}};
   });
-  write("mixed.jsonl", 60000 * scale, [&] { return mixed(split); });
-  write("long.jsonl", 6000 * scale, [&] { return long_mixed(split, 12); });
-  write("longest.jsonl", 2000 * scale, [&] { return long_mixed(split, 48); });
-  write("sft.jsonl", 60000 * scale, [&] { return instruction(split); });
+  write("mixed.jsonl", lines_of(60000), [&] { return mixed(split); });
+  write("long.jsonl", lines_of(6000), [&] { return long_mixed(split, 12); });
+  write("longest.jsonl", lines_of(2000), [&] { return long_mixed(split, 48); });
+  write("sft.jsonl", lines_of(60000), [&] { return instruction(split); });
   std::string words;
   for (const std::string& entry : corpus) words += entry;
   vlm::write_file_atomically(out + "/corpus.txt", words);
@@ -342,14 +346,17 @@ int main(int argc, char** argv) {
   CLI::App app("Composes conversations about clothes from the IDX files of Fashion-MNIST.");
   std::string idx_folder, out_folder;
   std::uint64_t seed = 1;
-  std::size_t scale = 1;
+  double scale = 1;
+  std::size_t variants = 1;
   app.add_option("IDX_FOLDER", idx_folder, "holds {train,t10k}-{images-idx3,labels-idx1}-ubyte")->required();
   app.add_option("OUT_FOLDER", out_folder, "receives the .jsonl files, collages and corpus.txt")->required();
   app.add_option("--seed", seed, "another seed, another order");
-  app.add_option("--scale", scale, "times as many training lines")->check(CLI::Range(1, 100));
+  app.add_option("--scale", scale, "times as many training lines")->check(CLI::Range(0.01, 100.0));
+  app.add_option("--variants", variants, "copies of each training photograph, mirrored or moved")
+      ->check(CLI::Range(0, 100));
   return example::run(app, argc, argv, [&] {
     std::filesystem::create_directories(out_folder);
-    Split train(idx_folder, out_folder, "train", seed, scale, 20000 * scale);
+    Split train(idx_folder, out_folder, "train", seed, variants, static_cast<std::size_t>(20000 * scale));
     Split held_out(idx_folder, out_folder, "t10k", seed, 0, 2000);
     compose_training(train, out_folder, scale);
     compose_held_out(held_out, out_folder);

@@ -312,11 +312,69 @@ BOOST_AUTO_TEST_CASE(the_chat_template_of_the_folder) {
   BOOST_TEST((Processor::load(folder.path).variant() == vlm::ChatVariant::Instruct));
   folder.write("chat_template.jinja", vlm::read_file("tests/golden/chat/chat_template.thinking.jinja"));
   BOOST_TEST((Processor::load(folder.path).variant() == vlm::ChatVariant::Thinking));
+  // A stage may need one of them.
+  BOOST_TEST(
+      (Processor::load(folder.path, vlm::ChatVariant::Thinking).variant() == vlm::ChatVariant::Thinking));
+  BOOST_TEST(
+      message_of([&] { Processor::load(folder.path, vlm::ChatVariant::Instruct); }) ==
+      "vlm::ConfigError [answer-format]\n  folder    " + folder.path +
+          "\n  expected  the chat template of the Instruct models\n  got       that of Thinking\n"
+          "  try       chat_template.jinja of such a model in this folder, or a stage of the other format");
   folder.write("chat_template.jinja", "{{ messages }}");
   BOOST_TEST(message_of([&] { Processor::load(folder.path); }) ==
              "vlm::ConfigError [processor-template]\n  file      " + folder.path +
                  "\n  expected  the chat template of a Qwen3-VL model, Instruct or Thinking\n"
                  "  got       another template\n  try       the template of the published model, or none");
+}
+
+// What SFT<Thinking> learns: the last answer's thoughts and what closes them; and SFT<NonThinking> from the same line.
+BOOST_AUTO_TEST_CASE(answers_of_both_formats) {
+  const Folder folder;
+  const vlm::Tokenizer tokenizer = vlm::tests::tiny_tokenizer();
+  vlm::save_tokenizer(tokenizer, folder / "tokenizer.json");
+  folder.write("config.json", vlm::tests::tiny_config_text(tokenizer));
+  folder.write("preprocessor_config.json", vlm::write_json(vlm::tests::tiny_images().to_json()));
+  const Processor plain = Processor::load(folder.path, vlm::ChatVariant::Instruct);
+  BOOST_TEST(
+      message_of([&] { Processor::load(folder.path, vlm::ChatVariant::Thinking); }) ==
+      "vlm::ConfigError [answer-format]\n  folder    " + folder.path +
+          "\n  expected  the chat template of the Thinking models\n"
+          "  got       that of Instruct, which a folder without one has too\n"
+          "  try       chat_template.jinja of such a model in this folder, or a stage of the other format");
+  folder.write("chat_template.jinja", vlm::read_file("tests/golden/chat/chat_template.thinking.jinja"));
+  const Processor thinking = Processor::load(folder.path, vlm::ChatVariant::Thinking);
+  const Conversation apart =
+      first_of(folder, R"({"messages": [{"role": "user", "content": "One?"}, )"
+                       R"({"role": "assistant", "content": "1", "reasoning_content": "First."}, )"
+                       R"({"role": "user", "content": "Two?"}, )"
+                       R"({"role": "assistant", "content": "2", "reasoning_content": "Second."}]})");
+  const Sample sample = thinking.training_sample(apart);
+  BOOST_TEST(supervised_text(thinking, sample) == "1<|im_end|>Second.\n</think>\n\n2<|im_end|>");
+  BOOST_TEST(
+      thinking.tokenizer().decode(sample.tokens) ==
+      "<|im_start|>user\nOne?<|im_end|>\n<|im_start|>assistant\n1<|im_end|>\n<|im_start|>user\nTwo?<|im_end|>"
+      "\n<|im_start|>assistant\n<think>\nSecond.\n</think>\n\n2<|im_end|>\n");
+  BOOST_TEST(supervised_text(plain, plain.training_sample(apart)) == "1<|im_end|>2<|im_end|>");
+  const Conversation inside =
+      first_of(folder, R"({"messages": [{"role": "user", "content": "?"}, )"
+                       R"({"role": "assistant", "content": "<think>\nHm.\n</think>\n\nYes."}]})");
+  BOOST_TEST(supervised_text(thinking, thinking.training_sample(inside)) ==
+             "Hm.\n</think>\n\nYes.<|im_end|>");
+  // Lines that would teach to answer at once.
+  const std::string answer = R"({"role": "assistant", "content": "2", "reasoning_content": " \n"})",
+                    question = R"({"role": "user", "content": "?"})";
+  for (const auto& [messages, index, got] :
+       {std::tuple(question + ", " + answer, 1, "an answer without"),
+        std::tuple(question + R"(, {"role": "assistant", "content": "2"})", 1, "an answer without"),
+        std::tuple(
+            question + R"(, {"role": "assistant", "content": "2", "reasoning_content": "Hm."}, )" + question,
+            2, "a message of the user")})
+    BOOST_TEST(
+        message_of([&] { thinking.training_sample(first_of(folder, R"({"messages": [)" + messages + "]}")); })
+            .ends_with("\n  field     messages[" + std::to_string(index) +
+                       "]\n  expected  an answer with thoughts, in reasoning_content or between <think> and "
+                       "</think>\n  got       " +
+                       got + "\n  try       a stage of the non-thinking format for such conversations"));
 }
 
 BOOST_AUTO_TEST_CASE(records_that_a_template_has_no_place_for) {

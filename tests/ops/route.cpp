@@ -261,12 +261,13 @@ View<T, 1, Cpu> vector_of(std::vector<T>& values) {
 
 // The loss of rows that all have the given probabilities, with ten slots shared out as given.
 float balance_of(std::vector<float> probabilities, std::vector<std::int32_t> offsets,
-                 View<std::int64_t, 1, Cpu> counts = {}) {
+                 View<std::int64_t, 1, Cpu> counts = {}, bool counted = false) {
   std::vector<float> derivative(probabilities.size()), loss = {0};
   Runtime<Cpu> runtime(1);
   runtime.run(BalanceLoss<Cpu, float>{.probabilities = rows_of(probabilities, 1),
                                       .offsets = vector_of(offsets),
                                       .counts = counts,
+                                      .counted = counted,
                                       .coefficient = 1,
                                       .derivative = vector_of(derivative),
                                       .loss = vector_of(loss)});
@@ -336,8 +337,26 @@ BOOST_AUTO_TEST_CASE(balance_over_what_was_counted) {
   BOOST_TEST(balance_of(second, {0, 1, 8, 9, 10}, vector_of(counts)) == 1.36f, near);
   BOOST_TEST(counts == (std::vector<std::int64_t>{8, 8, 2, 2}), boost::test_tools::per_element());
   // Known from the start, they give both micro-batches the global value.
-  BOOST_TEST(balance_of(first, {0, 0, 0, 0, 0}, vector_of(counts)) == 1.36f, near);
-  BOOST_TEST(balance_of(second, {0, 0, 0, 0, 0}, vector_of(counts)) == 1.36f, near);
+  BOOST_TEST(balance_of(first, {0, 7, 8, 9, 10}, vector_of(counts), true) == 1.36f, near);
+  BOOST_TEST(balance_of(second, {0, 1, 8, 9, 10}, vector_of(counts), true) == 1.36f, near);
+  BOOST_TEST(counts == (std::vector<std::int64_t>{8, 8, 2, 2}), boost::test_tools::per_element());
+}
+
+// A forward pass adds to what was counted before.
+BOOST_AUTO_TEST_CASE(forward_counts_choices) {
+  std::vector<float> logits = {1, 3, 2, 0, 2, 3, 1, 0}, probabilities(8), weights(4);
+  std::vector<std::int32_t> experts(4), offsets(5), source_rows(4), slots(4);
+  std::vector<std::int64_t> counts = {5, 0, 0, 7};
+  Runtime<Cpu> runtime(1);
+  runtime.run(RouteForward<Cpu, float>{.logits = rows_of(logits, 2),
+                                       .probabilities = rows_of(probabilities, 2),
+                                       .experts = rows_of(experts, 2),
+                                       .weights = rows_of(weights, 2),
+                                       .offsets = vector_of(offsets),
+                                       .source_rows = vector_of(source_rows),
+                                       .slots = rows_of(slots, 2),
+                                       .counts = vector_of(counts)});
+  BOOST_TEST(counts == (std::vector<std::int64_t>{6, 2, 1, 7}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(balance_of_no_rows_adds_nothing) {

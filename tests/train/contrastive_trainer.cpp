@@ -1,9 +1,11 @@
 #include <boost/test/unit_test.hpp>
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include <vlm/io/json_definitions.hpp>
 #endif
 
+#include "killed_run.hpp"
 #include "message_of.hpp"
 #include "temporary_folder.hpp"
 
@@ -115,6 +118,79 @@ BOOST_AUTO_TEST_CASE(only_the_tower_learns_and_any_thread_count_gives_the_same) 
     BOOST_TEST(file_exists(recipe.out + "/model/tokenizer.json"));
     Model<Qwen3VL, Cpu>::load(recipe.out + "/model");
   }
+}
+
+// Killed at random moments and started again with another number of loader threads, a run has the losses and the weights
+// of one that was never interrupted.
+BOOST_AUTO_TEST_CASE(kill_and_resume_gives_the_same_losses) {
+  const TemporaryFolder folder;
+  Recipe recipe = recipe_for(folder, four_colours());
+  recipe.checkpoint_every = 3;
+  recipe.threads = 1;  // or the processes' spinning threads would keep each other from running
+  const auto start = std::chrono::steady_clock::now();
+  ContrastiveTrainer<>(recipe).run();
+  const double length = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::string whole = recipe.out;
+  std::mt19937 random(1);
+  std::uniform_real_distribution<double> delay(0.2 * length, length);
+  int kills = 0, finished = 0;
+  for (bool done = false; kills < 8 || !done;) {
+    recipe.out = folder.path + "/" + std::to_string(finished);
+    recipe.loader_threads = 1 + kills % 3;
+    done = kill_after(std::chrono::duration<double>(kills < 8 ? delay(random) : 100),
+                      [&] { return ContrastiveTrainer<>(recipe).run() == RunEnd::Finished ? 0 : 1; });
+    if (!done) {
+      ++kills;
+      continue;
+    }
+    BOOST_TEST(losses(recipe.out) == losses(whole), boost::test_tools::per_element());
+    BOOST_TEST((read_file(recipe.out + "/model/model.safetensors") ==
+                read_file(whole + "/model/model.safetensors")));
+    ++finished;
+  }
+}
+
+// In mid-epoch, with other threads; texts and temperature go on as the tower does.
+BOOST_AUTO_TEST_CASE(a_run_goes_on_from_a_checkpoint) {
+  const TemporaryFolder folder;
+  Recipe recipe = recipe_for(folder, four_colours());
+  recipe.context = 64;
+  recipe.steps = 9;
+  recipe.rate_shape = RateShape::Linear;
+  ContrastiveTrainer<>(recipe).run();
+  const std::string whole = recipe.out;
+  recipe.out = folder.path + "/halves";
+  {
+    ContrastiveTrainer<> trainer(recipe);
+    for (int i = 0; i < 3; ++i) trainer.step();
+    trainer.save_checkpoint();
+    trainer.step();  // lost
+  }
+  const Json state = parse_json(read_file(recipe.out + "/checkpoint-3/trainer.json"), "trainer.json");
+  BOOST_TEST(state.at("stage").string() == "contrastive");
+  BOOST_TEST(state.at("loader").at("position").integer() != 0);
+  recipe.loader_threads = 3;
+  ContrastiveTrainer<> trainer(recipe);
+  BOOST_TEST(trainer.steps_done() == 3);
+  BOOST_TEST((trainer.run() == RunEnd::Finished));
+  const std::vector<std::string> all = losses(whole);
+  BOOST_TEST(losses(recipe.out) == std::vector<std::string>(all.begin() + 3, all.end()),
+             boost::test_tools::per_element());
+  BOOST_TEST(
+      (read_file(recipe.out + "/model/model.safetensors") == read_file(whole + "/model/model.safetensors")));
+  BOOST_TEST(!file_exists(whole + "/model/contrastive.safetensors"));
+}
+
+BOOST_AUTO_TEST_CASE(a_set_to_score_is_refused) {
+  const TemporaryFolder folder;
+  Recipe recipe = recipe_for(folder, four_colours());
+  recipe.validation = "held-out.jsonl";
+  BOOST_TEST(message_of([&] { ContrastiveTrainer<>{recipe}; }) ==
+             "vlm::ConfigError [recipe]\n"
+             "  setting   validation\n"
+             "  expected  none: a contrastive stage has no score of its own\n"
+             "  got       held-out.jsonl\n"
+             "  try       the scores of the stages that follow");
 }
 
 BOOST_AUTO_TEST_CASE(samples_without_one_picture_are_refused) {

@@ -33,7 +33,8 @@ struct RecipeFile {
 BOOST_FIXTURE_TEST_SUITE(train_recipe_file, RecipeFile)
 
 BOOST_AUTO_TEST_CASE(settings_under_their_names) {
-  const Recipe recipe = load(R"({"start": "model", "data": ["a.jsonl", {"path": "b.jsonl", "weight": 0.5}],
+  const Recipe recipe = load(R"({"start": "model", "data": ["a.jsonl", {"path": "b.jsonl", "weight": 0.5,
+    "format": "sharegpt", "media": "pictures", "question": "What?", "skip_bad_lines": true}],
     "out": "run", "validation": "held-out.jsonl", "steps": 7, "learning_rate": 1e-5, "rate_shape": "linear",
     "adamw": {"beta2": 0.999, "decay_vectors": true}, "balance_scope": "micro-batch", "seed": 9,
     "parts": {"encoder": {"learning_rate": 1e-6}, "merger": {"decay": 0}}, "quiet": true, "loader_threads": 3})");
@@ -43,6 +44,11 @@ BOOST_AUTO_TEST_CASE(settings_under_their_names) {
   BOOST_TEST(recipe.data[0].weight == 1.0);
   BOOST_TEST(recipe.data[1].path == "b.jsonl");
   BOOST_TEST(recipe.data[1].weight == 0.5);
+  BOOST_TEST((recipe.data[1].format == RecordFormat::ShareGpt));
+  BOOST_TEST(recipe.data[1].media == "pictures");
+  BOOST_TEST(recipe.data[1].question == "What?");
+  BOOST_TEST((recipe.data[1].bad_line == Unusable::Skip));
+  BOOST_TEST((recipe.data[0].bad_line == Unusable::Refuse));
   BOOST_TEST(recipe.validation == "held-out.jsonl");
   BOOST_TEST(recipe.steps == 7);
   BOOST_TEST(recipe.learning_rate == 1e-5);

@@ -16,6 +16,8 @@ struct ThreeQuarters {
   static constexpr double power = 0.75;
 };
 struct Own : Stage<"own", From<Deeper>, Loss<ThreeQuarters>, Budget<5>> {};
+struct Aloud : Stage<"aloud", Format<Thinking>, From<Own>> {};
+struct Louder : Stage<"louder", From<Aloud>, Context<300>> {};
 struct Least : Stage<"least", Trainable<part::Decoder>> {};
 
 }  // namespace
@@ -43,6 +45,7 @@ BOOST_AUTO_TEST_CASE(options_may_be_types_of_ones_own) {
   BOOST_TEST(Own::budget == 5);
   BOOST_TEST((std::is_same_v<Own::Trains, Trainable<part::All>>));
   BOOST_TEST((std::is_same_v<Own::KeepKind, BlockInputs>));
+  BOOST_TEST((std::is_same_v<Louder::FormatKind, Thinking>));
   BOOST_TEST(TrainingStage<Own>);
   BOOST_TEST(!TrainingStage<ThreeQuarters>);
 }
@@ -52,6 +55,7 @@ BOOST_AUTO_TEST_CASE(defaults) {
   BOOST_TEST(Least::budget == 0);
   BOOST_TEST((std::is_same_v<Least::LossKind, TokenMean>));
   BOOST_TEST((std::is_same_v<Least::KeepKind, Everything>));
+  BOOST_TEST((std::is_same_v<Least::FormatKind, AnyFormat>));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -28,6 +28,9 @@ BOOST_AUTO_TEST_CASE(published_masks_contexts_and_budgets) {
   BOOST_TEST(SFT<NonThinking>::context == 32768);
   BOOST_TEST(SFT<Thinking>::context == 32768);
   BOOST_TEST((std::is_same_v<SFT<Thinking>::Trains, Trainable<part::All>>));
+  BOOST_TEST((SFT<NonThinking>::FormatKind::variant == ChatVariant::Instruct));
+  BOOST_TEST((SFT<Thinking>::FormatKind::variant == ChatVariant::Thinking));
+  BOOST_TEST(!S3::FormatKind::variant);
   BOOST_TEST(SFT<Thinking>::stage_name.view() != SFT<NonThinking>::stage_name.view());
   BOOST_TEST(!TextWarmUp::Trains::has<part::Encoder>);
 }

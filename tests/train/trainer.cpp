@@ -2,12 +2,13 @@
 
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <optional>
 #include <random>
@@ -22,7 +23,9 @@
 #include <vlm/io/json_definitions.hpp>
 #endif
 
+#include "killed_run.hpp"
 #include "message_of.hpp"
+#include "small_disk.hpp"
 #include "temporary_folder.hpp"
 
 using namespace vlm;
@@ -40,40 +43,6 @@ Recipe toy_recipe(const std::string& out) {
   recipe.threads = 2;
   recipe.quiet = true;
   return recipe;
-}
-
-// The losses of log.jsonl as they are written, all digits.
-std::vector<std::string> losses(const std::string& out) {
-  const std::string text = read_file(out + "/log.jsonl");
-  std::vector<std::string> found;
-  for (std::size_t at = 0; (at = text.find("\"loss\":", at)) != std::string::npos; ++at)
-    found.push_back(text.substr(at + 7, text.find(',', at) - at - 7));
-  return found;
-}
-
-// Runs the recipe in a process of its own and kills it without warning after `delay`; true
-// if it finished first.
-bool run_and_kill(const Recipe& recipe, std::chrono::milliseconds delay) {
-  const pid_t child = fork();
-  if (child == 0) {
-    try {
-      _exit(Trainer<S1>(recipe).run() == RunEnd::Finished ? 0 : 1);
-    } catch (...) {
-      _exit(3);
-    }
-  }
-  int status = 0;
-  const auto end = std::chrono::steady_clock::now() + delay;
-  while (std::chrono::steady_clock::now() < end) {
-    if (waitpid(child, &status, WNOHANG) == child) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  if (!WIFEXITED(status) || kill(child, 0) == 0) {
-    kill(child, SIGKILL);
-    waitpid(child, &status, 0);
-  }
-  if (WIFEXITED(status)) BOOST_REQUIRE_EQUAL(WEXITSTATUS(status), 0);
-  return WIFEXITED(status);
 }
 
 template <class Net>
@@ -140,15 +109,15 @@ BOOST_AUTO_TEST_CASE(kill_and_resume_gives_the_same_losses) {
   recipe.threads = 1;  // or the processes' spinning threads would keep each other from running
   const auto start = std::chrono::steady_clock::now();
   Trainer<S1>(recipe).run();
-  const auto length =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+  const double length = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::mt19937 random(1);
-  std::uniform_int_distribution<long long> delay(1, length.count());
+  std::uniform_real_distribution<double> delay(0.001, length);
   int kills = 0, finished = 0;
   for (bool done = false; kills < 20 || !done;) {
     recipe.out = folder.path + "/" + std::to_string(finished);
     recipe.loader_threads = 1 + kills % 3;
-    done = run_and_kill(recipe, std::chrono::milliseconds(kills < 20 ? delay(random) : 100000));
+    done = kill_after(std::chrono::duration<double>(kills < 20 ? delay(random) : 100),
+                      [&] { return Trainer<S1>(recipe).run() == RunEnd::Finished ? 0 : 1; });
     if (!done) {
       ++kills;
       continue;
@@ -232,6 +201,45 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_one_error_and_the_last_checkpoint_stays) {
     remove_folder(folder.path + "/checkpoint-2");
   }
   BOOST_TEST(Trainer<S1>(recipe).steps_done() == 1);
+}
+
+// A disk that is really full, where the system lets a test mount one: the run ends with one error, and goes on from its
+// last checkpoint when there is room.
+BOOST_AUTO_TEST_CASE(a_disk_that_is_full_ends_the_run_and_loses_no_checkpoint) {
+  const TemporaryFolder folder, results;
+  const std::string disk = folder.path, filler = disk + "/filler";
+  Recipe recipe = toy_recipe(disk + "/out");
+  recipe.steps = 4;
+  recipe.checkpoint_every = 1;
+  recipe.threads = 1;
+  const bool done = on_small_disk(disk, "16m", [&] {
+    {
+      Trainer<S1> trainer(recipe);
+      trainer.step();
+      trainer.save_checkpoint();
+    }
+    const std::string block(4096, 'x');
+    for (std::ofstream file(filler); file.write(block.data(), 4096).flush();) {
+    }
+    std::filesystem::resize_file(filler, std::filesystem::file_size(filler) / 4096 * 4096 - 8 * 4096);
+    write_file_atomically(results.path + "/message", message_of([&] { Trainer<S1>(recipe).run(); }));
+    std::string state = file_exists(recipe.out + "/checkpoint-2.partial") ? "partial left, " : "";
+    std::filesystem::remove(filler);
+    Trainer<S1> trainer(recipe);  // verifies the checkpoint
+    state += "resumed at " + std::to_string(trainer.steps_done());
+    state += trainer.run() == RunEnd::Finished ? ", finished" : ", not finished";
+    write_file_atomically(results.path + "/state", state);
+  });
+  if (!done) return;
+  BOOST_TEST(read_file(results.path + "/message") ==
+             "vlm::FileError [file-write]\n"
+             "  file      " +
+                 disk +
+                 "/out/checkpoint-2.partial/model.safetensors\n"
+                 "  expected  room for the whole file\n"
+                 "  got       No space left on device\n"
+                 "  try       free space on this disk");
+  BOOST_TEST(read_file(results.path + "/state") == "resumed at 1, finished");
 }
 
 // One bad value makes loss and gradient none; the step changes nothing, and the next one goes on.
@@ -370,6 +378,42 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_is_not_resumed) {
     write_file_atomically(path, whole);
   }
   BOOST_TEST(Trainer<S1>(recipe).steps_done() == 2);
+}
+
+// Thoughts are learned by SFT<Thinking>, from a start that has the template of thinking models; the model has it again.
+BOOST_AUTO_TEST_CASE(a_stage_of_thoughts_needs_the_template_and_the_thoughts) {
+  const TemporaryFolder folder;
+  Recipe recipe = toy_recipe(folder.path + "/out");
+  recipe.start = folder.path + "/start";
+  recipe.data = {{folder.path + "/data.jsonl"}};
+  recipe.steps = 40;
+  const std::string line = R"({"messages": [{"role": "user", "content": "?"}, {"role": "assistant", )",
+                    thoughts = R"("reasoning_content": "Hm.", "content": "Yes."}]})"
+                               "\n";
+  write_file_atomically(folder.path + "/data.jsonl", line + thoughts + line + thoughts);
+  std::filesystem::copy("tests/toy/start", recipe.start);
+  BOOST_CHECK_EXCEPTION(Trainer<SFT<Thinking>>{recipe}, ConfigError,
+                        [](const ConfigError& error) { return error.id() == "answer-format"; });
+  const std::string chat_template = read_file("tests/golden/chat/chat_template.thinking.jinja");
+  write_file_atomically(recipe.start + "/chat_template.jinja", chat_template);
+  Trainer<SFT<Thinking>>(recipe).run();
+  BOOST_TEST(std::stod(losses(recipe.out).back()) < 0.5 * std::stod(losses(recipe.out).front()));
+  BOOST_TEST((read_file(recipe.out + "/model/chat_template.jinja") == chat_template));
+  BOOST_TEST((Processor::load(recipe.out + "/model").variant() == ChatVariant::Thinking));
+  write_file_atomically(folder.path + "/data.jsonl", line + R"("content": "Yes."}]})"
+                                                            "\n");
+  recipe.out += "2";
+  Trainer<SFT<Thinking>> trainer(recipe);
+  BOOST_TEST(message_of([&] { trainer.step(); }) ==
+             "vlm::DataError [data-line]\n"
+             "  file      " +
+                 folder.path +
+                 "/data.jsonl\n"
+                 "  line      1\n"
+                 "  field     messages[1]\n"
+                 "  expected  an answer with thoughts, in reasoning_content or between <think> and </think>\n"
+                 "  got       an answer without\n"
+                 "  try       a stage of the non-thinking format for such conversations");
 }
 
 BOOST_AUTO_TEST_CASE(another_stage_does_not_resume_here) {

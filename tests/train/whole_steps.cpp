@@ -2,11 +2,14 @@
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <new>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include <vlm/vlm.hpp>
 
@@ -81,8 +84,8 @@ BOOST_AUTO_TEST_CASE(ten_steps_equal_another_implementation) {
   BOOST_TEST(trainer.steps_done() == 10);
 }
 
-// Steps of equal size allocate nothing after the second in the thread that trains. Those that prepare samples, whose
-// texts and pictures are new each time, do.
+// Steps of equal size allocate nothing after the second in the thread that trains. What those that prepare samples
+// allocate stands below.
 BOOST_AUTO_TEST_CASE(steps_after_the_second_allocate_nothing) {
   const TemporaryFolder folder;
   const Recipe recipe = whole_file_recipe(folder.path, golden_steps().at("tokens").integer());
@@ -93,6 +96,72 @@ BOOST_AUTO_TEST_CASE(steps_after_the_second_allocate_nothing) {
   for (int i = 0; i < 5; ++i) log.add(trainer.step());
   BOOST_TEST(own_allocations - before == 0u);
   BOOST_TEST(all_allocations > 0u);
+}
+
+// Conversations with pictures of an IDX file.
+struct IdxConversations {
+  TemporaryFolder folder;
+  std::vector<Source> sources{{.path = folder.path + "/data.jsonl"}};
+
+  IdxConversations() {
+    std::string pictures("\0\0\x08\x03\0\0\0\x02\0\0\0\x1c\0\0\0\x1c", 16);
+    for (int i = 0; i < 2 * 28 * 28; ++i) pictures += static_cast<char>(i % 251);
+    write_file_atomically(folder.path + "/pictures.idx", pictures);
+    std::string lines;
+    for (int i = 0; i < 8; ++i)
+      lines += R"({"messages": [{"role": "user", "content": [{"type": "image", "image": ")" + folder.path +
+               R"(/pictures.idx#1"}, {"type": "text", "text": "What does this photograph show?"}]}, )" +
+               R"({"role": "assistant", "content": "A pair of trousers that nobody has worn so far."}]})" +
+               "\n";
+    write_file_atomically(sources[0].path, lines);
+  }
+};
+
+BOOST_AUTO_TEST_CASE(samples_of_texts_and_idx_pictures_allocate_nothing_after_the_first) {
+  const IdxConversations data;
+  const Processor processor = Processor::load("tests/toy/start");
+  const Conversation conversation = Mix(data.sources, 1).conversation({0, 0});
+  Sample sample;
+  Processor::Memory memory;
+  processor.training_sample(conversation, sample, memory);
+  const Sample first = sample;
+  const std::size_t before = own_allocations;
+  for (int i = 0; i < 10; ++i) processor.training_sample(conversation, sample, memory);
+  BOOST_TEST(own_allocations - before == 0u);
+  BOOST_TEST(sample.tokens == first.tokens, boost::test_tools::per_element());
+  BOOST_TEST((sample.image_patches == first.image_patches));
+}
+
+// Of a loader, all threads together: what remains is to parse each record into a conversation.
+BOOST_AUTO_TEST_CASE(loaders_allocate_for_records_alone) {
+  const IdxConversations data;
+  const Processor processor = Processor::load("tests/toy/start");
+  const Mix mix(data.sources, 1);
+  const auto parse = [&] { const Conversation conversation = mix.conversation({0, 0}); };
+  parse();
+  std::size_t before = own_allocations;
+  parse();
+  const std::size_t each = own_allocations - before;
+
+  Loader loader(data.sources, processor, {.context = 256, .micro_batches = 2, .seed = 1});
+  std::vector<Batch> step;
+  // Until the threads have prepared what they may: nothing happens for a while, on a busy machine too.
+  const auto settle = [] {
+    std::size_t seen = 0;
+    for (int quiet = 0; quiet < 8; ++quiet) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(25));
+      if (seen != all_allocations) quiet = 0;
+      seen = all_allocations;
+    }
+  };
+  for (int i = 0; i < 4; ++i) loader.next_step(step, 0.5);
+  settle();
+  before = all_allocations;
+  Index samples = 0;
+  for (int i = 0; i < 5; ++i) samples += loader.next_step(step, 0.5).samples;
+  settle();
+  BOOST_TEST(samples > 10);
+  BOOST_TEST(all_allocations - before == static_cast<std::size_t>(samples) * each);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -30,14 +30,6 @@ BOOST_AUTO_TEST_CASE(new_images_are_black) {
   BOOST_CHECK_THROW(vlm::Image(0, 5), vlm::DataError);
 }
 
-BOOST_AUTO_TEST_CASE(grey_is_repeated) {
-  const std::uint8_t grey[] = {7, 250};
-  const std::vector<int> expected = {7, 7, 7, 250, 250, 250};
-  const vlm::Image image = vlm::grey_to_rgb(2, 1, grey, "x");
-  BOOST_TEST(std::vector<int>(image.pixels.begin(), image.pixels.end()) == expected,
-             boost::test_tools::per_element());
-}
-
 BOOST_AUTO_TEST_CASE(size_limits) {
   BOOST_TEST(message_of(1, vlm::max_image_pixels) == "no error");
   BOOST_TEST(

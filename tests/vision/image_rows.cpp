@@ -40,6 +40,15 @@ BOOST_AUTO_TEST_CASE(all_rows_make_the_image) {
   BOOST_TEST((vlm::read_all(rows, "x") == image));
 }
 
+BOOST_AUTO_TEST_CASE(grey_is_repeated) {
+  const std::uint8_t grey[] = {7, 250, 9, 8};
+  vlm::RowsOfGrey rows(2, 2, grey);
+  const vlm::Image image = vlm::read_all(rows, "x");
+  const std::vector<int> expected = {7, 7, 7, 250, 250, 250, 9, 9, 9, 8, 8, 8};
+  BOOST_TEST(std::vector<int>(image.pixels.begin(), image.pixels.end()) == expected,
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(rows_of_pixels) {
   vlm::RowsOfPixels::Pixels pixels(24);
   for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i);

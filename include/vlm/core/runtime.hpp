@@ -34,9 +34,14 @@ struct Sequences {
 // Load balancing of experts, asked for while training: each sparse layer adds coefficient * its balance loss.
 template <class Device>
 struct Balance {
+  // What counts the choices of experts: forward passes, of which nothing is learned yet; backward passes, each before
+  // it needs them; or nothing more, since the counts are whole.
+  enum class Counting : std::uint8_t { Forward, Backward, Done };
+
   float coefficient = 0;
   View<float, 1, Device> loss{};           // [1]
   View<std::int64_t, 2, Device> counts{};  // [blocks, experts], choices since they were zeroed; or empty
+  Counting counting = Counting::Backward;
 };
 
 template <class Device>

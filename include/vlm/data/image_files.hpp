@@ -35,18 +35,24 @@ class ImageFiles {
     return is_indexed(reference, hash, index) ? load_indexed(reference.substr(0, hash), index)
                                               : read_image(reference);
   }
-  // The patch rows of what load gives, without the image between.
-  PatchedImage patches(const std::string& reference, const ImageSettings& settings) {
-    Queue<Cpu> queue(1);
+  // Appends the patch rows of what load gives, without the image between; their grid. Images of IDX files allocate
+  // nothing but what `rows` takes.
+  Grid append_patches(const std::string& reference, const ImageSettings& settings, std::vector<float>& rows) {
     Inside inside;
     if (find_inside(reference, inside))
-      return patchify(*open_image(inside.bytes, shown(reference)), settings, queue);
+      return append(*open_image(inside.bytes, shown(reference)), settings, rows);
     const std::size_t hash = reference.rfind('#');
     Index index = 0;
-    if (is_indexed(reference, hash, index))
-      return patchify(load_indexed(reference.substr(0, hash), index), settings);
+    if (is_indexed(reference, hash, index)) {
+      const auto file = opened(idx_, std::string_view(reference).substr(0, hash));
+      RowsOfGrey image = idx_rows(*file, index);
+      return append(image, settings, rows);
+    }
     const MappedFile file(reference);
-    return patchify(*open_image(file.text(), reference), settings, queue);
+    if (image_format(file.text()) != ImageFormat::Pnm)
+      return append(*open_image(file.text(), reference), settings, rows);
+    PnmRows image(file.text(), reference);
+    return append(image, settings, rows);
   }
 
   std::size_t open_files() const {
@@ -62,6 +68,15 @@ class ImageFiles {
   }
 
  private:
+  static Grid append(ImageRows& image, const ImageSettings& settings, std::vector<float>& rows) {
+    const Grid grid = image_grid(image.height(), image.width(), settings);
+    const std::size_t begin = rows.size();
+    rows.resize(begin + static_cast<std::size_t>(grid.patches() * settings.features()));
+    Queue<Cpu> queue(1);
+    write_patches(image, settings, rows.data() + begin, queue);
+    return grid;
+  }
+
   // Whether the reference ends with the number of an image; a file of that very name comes first.
   static bool is_indexed(const std::string& reference, std::size_t hash, Index& index) {
     return hash != std::string::npos && parse_index(reference, hash + 1, index) && !file_exists(reference);
@@ -116,8 +131,7 @@ class ImageFiles {
 
   // The file, opened now or before. The most recently used one stands last.
   template <class File>
-  std::shared_ptr<const File> opened(std::vector<std::shared_ptr<const File>>& files,
-                                     const std::string& path) {
+  std::shared_ptr<const File> opened(std::vector<std::shared_ptr<const File>>& files, std::string_view path) {
     {
       const std::lock_guard lock(mutex_);
       const auto found =
@@ -127,7 +141,7 @@ class ImageFiles {
         return files.back();
       }
     }
-    auto file = std::make_shared<const File>(path);
+    auto file = std::make_shared<const File>(std::string(path));
     const std::lock_guard lock(mutex_);
     files.push_back(file);
     if (files.size() > capacity_) files.erase(files.begin());

@@ -46,6 +46,7 @@ class Loader {
   Loader(const std::vector<Source>& sources, const Processor& processor, const LoaderSettings& settings)
       : processor_(&processor), settings_(settings), mix_(sources, settings.seed) {
     check_settings();
+    memories_.resize(static_cast<std::size_t>(settings.threads));
     start();
   }
 
@@ -127,9 +128,10 @@ class Loader {
     const Index budget = settings_.steps_ahead * settings_.micro_batches * settings_.context;
     ahead_.emplace(
         cursor_.epoch * mix_.epoch_size() + cursor_.position, settings_.threads, budget,
-        [this](Index number) {
+        [this](Index number, int worker, Sample& sample) {
           const Mix::Item item = mix_.item(number / mix_.epoch_size(), number % mix_.epoch_size());
-          return processor_->training_sample(mix_.conversation(item));
+          processor_->training_sample(mix_.conversation(item), sample,
+                                      memories_[static_cast<std::size_t>(worker)]);
         },
         [](const Sample& sample) { return static_cast<Index>(sample.tokens.size()); });
   }
@@ -190,7 +192,8 @@ class Loader {
   LoaderSettings settings_;
   Mix mix_;
   Cursor cursor_;
-  std::optional<ReadAhead<Sample>> ahead_;  // last: its threads use what stands above
+  std::vector<Processor::Memory> memories_;  // of each thread
+  std::optional<ReadAhead<Sample>> ahead_;   // last: its threads use what stands above
 };
 
 }  // namespace vlm

@@ -65,6 +65,13 @@ inline void check_size(std::string_view field, Index expected, Index got,
 // Many threads may use one object.
 class Processor {
  public:
+  // Memory of a thread for the samples that it makes one after the other.
+  struct Memory {
+    RenderedPieces pieces{};
+    std::vector<std::int32_t> tokens{};
+    std::vector<std::string> clips{};  // the text of each video
+  };
+
   // ConfigError where they do not belong together.
   Processor(Tokenizer tokenizer, const ImageSettings& images, ModelConfig config)
       : Processor(std::move(tokenizer), images, std::move(config), VideoSettings::for_images(images)) {}
@@ -82,10 +89,25 @@ class Processor {
   // From the files of a model's folder: tokenizer, config.json, ImageSettings::load, VideoSettings::load, and the chat
   // template, which is Instruct's where there is none. ConfigError [processor-template] for a template of another model:
   // what it would have the model learn is not known.
-  static Processor load(const std::string& folder) {
+  // `format`: what the template must be, or ConfigError [answer-format]. Of Thinking, conversations to learn from must
+  // end with an answer that has thoughts then.
+  static Processor load(const std::string& folder, std::optional<ChatVariant> format = std::nullopt) {
     const ImageSettings images = ImageSettings::load(folder);
-    return Processor(Tokenizer::load(folder), images, ModelConfig::load(folder),
-                     VideoSettings::load(folder, images), variant_of(folder));
+    const ChatVariant variant = variant_of(folder);
+    if (format && *format != variant) {
+      const auto name = [](ChatVariant v) { return v == ChatVariant::Thinking ? "Thinking" : "Instruct"; };
+      throw ConfigError(
+          "answer-format",
+          {{"folder", folder},
+           {"expected", std::string("the chat template of the ") + name(*format) + " models"},
+           {"got", std::string("that of ") + name(variant) +
+                       (variant == ChatVariant::Instruct ? ", which a folder without one has too" : "")},
+           {"try", "chat_template.jinja of such a model in this folder, or a stage of the other format"}});
+    }
+    Processor processor(Tokenizer::load(folder), images, ModelConfig::load(folder),
+                        VideoSettings::load(folder, images), variant);
+    processor.needs_thoughts_ = format == ChatVariant::Thinking;
+    return processor;
   }
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
@@ -97,10 +119,19 @@ class Processor {
   // The whole conversation; supervised are the assistant's texts with calls of tools and the <|im_end|> after each. Of
   // Thinking, thoughts and what closes them too, but not the <think> that opens them: the prompt has it.
   Sample training_sample(const Conversation& conversation) const {
+    Sample sample;
+    Memory memory;
+    training_sample(conversation, sample, memory);
+    return sample;
+  }
+  // The same into memory that was used before. Where that suffices, only these allocate: text that is not in NFC or has
+  // words of more than 64 bytes, tools and their calls, videos, and images that are not in IDX files.
+  void training_sample(const Conversation& conversation, Sample& sample, Memory& memory) const {
     const auto is_answer = [](const Message& message) { return message.role == "assistant"; };
     if (std::none_of(conversation.messages.begin(), conversation.messages.end(), is_answer))
       detail::throw_data_line(conversation.place, "messages", "an assistant's message to learn", "none");
-    return make_sample(conversation, conversation.messages.size(), false);
+    if (needs_thoughts_) check_thoughts(conversation);
+    make_sample(conversation, conversation.messages.size(), false, sample, memory);
   }
 
   // Everything up to the last message of the user or of a tool, and the opening of the answer; nothing is supervised.
@@ -110,7 +141,9 @@ class Processor {
     while (count > 0 && !asks(conversation.messages[count - 1])) --count;
     if (count == 0)
       detail::throw_data_line(conversation.place, "messages", "a user's message to answer", "none");
-    Sample sample = make_sample(conversation, count, true);
+    Sample sample;
+    Memory memory;
+    make_sample(conversation, count, true, sample, memory);
     std::fill(sample.supervised.begin(), sample.supervised.end(), std::uint8_t{0});
     return sample;
   }
@@ -152,20 +185,26 @@ class Processor {
   }
 
   // The first `count` messages.
-  Sample make_sample(const Conversation& conversation, std::size_t count, bool open_answer) const {
+  void make_sample(const Conversation& conversation, std::size_t count, bool open_answer, Sample& sample,
+                   Memory& memory) const {
     check_texts(conversation, count);
-    Sample sample;
-    std::vector<std::string> clips;  // the text of each video
+    sample.clear();
+    memory.clips.clear();
     for (std::size_t m = 0; m < count; ++m)
       for (std::size_t i = 0; i < conversation.messages[m].content.size(); ++i)
-        take_item(conversation, m, i, sample, clips);
+        take_item(conversation, m, i, sample, memory.clips);
     const std::span messages(conversation.messages.data(), count);
     std::size_t image = 0, video = 0;
     const ChatOptions options{
         .add_generation_prompt = open_answer, .add_vision_id = false, .tools = conversation.tools};
-    for (const RenderedPiece& piece : rendered(conversation.place, messages, options))
-      for (const std::int32_t token :
-           tokenizer_.encode(with_clips(conversation.place, piece.text, clips, video))) {
+    render(conversation.place, messages, options, memory.pieces);
+    for (const RenderedPiece& piece : memory.pieces.view()) {
+      memory.tokens.clear();
+      if (piece.text.find("<|video_pad|>") == std::string::npos)
+        tokenizer_.encode(piece.text, memory.tokens);
+      else
+        tokenizer_.encode(with_clips(conversation.place, piece.text, memory.clips, video), memory.tokens);
+      for (const std::int32_t token : memory.tokens) {
         const bool visual = token == config_.image_token;
         if (visual && image == sample.images.size()) throw_control_token(conversation.place);
         const Index copies =
@@ -174,6 +213,7 @@ class Processor {
         sample.supervised.insert(sample.supervised.end(), static_cast<std::size_t>(copies),
                                  static_cast<std::uint8_t>(piece.supervised));
       }
+    }
     const auto check_all_shown = [&](const char* kind, std::size_t all, std::size_t shown) {
       if (shown != all)
         detail::throw_data_line(
@@ -181,38 +221,52 @@ class Processor {
             std::to_string(all) + " " + kind + ", " + std::to_string(shown) + " in the text");
     };
     check_all_shown("images", sample.images.size(), image);
-    check_all_shown("videos", clips.size(), video);
-    return sample;
+    check_all_shown("videos", memory.clips.size(), video);
   }
 
-  std::vector<RenderedPiece> rendered(const DataPlace& place, std::span<const Message> messages,
-                                      const ChatOptions& options) const {
+  void render(const DataPlace& place, std::span<const Message> messages, const ChatOptions& options,
+              RenderedPieces& pieces) const {
     try {
-      return render_chat_pieces(variant_, messages, options);
+      render_chat_pieces(variant_, messages, options, pieces);
     } catch (const Error& error) {  // a number that no template writes
       detail::throw_data_line(place, detail::field_of(error, "at"), detail::field_of(error, "expected"),
                               detail::field_of(error, "got"), detail::field_of(error, "try"));
     }
   }
 
+  static void check_thoughts(const Conversation& conversation) {
+    const Message& last = conversation.messages.back();
+    if (last.role == "assistant" && has_thoughts(last)) return;
+    detail::throw_data_line(conversation.place,
+                            "messages[" + std::to_string(conversation.messages.size() - 1) + "]",
+                            "an answer with thoughts, in reasoning_content or between <think> and </think>",
+                            last.role == "assistant" ? "an answer without" : "a message of the " + last.role,
+                            "a stage of the non-thinking format for such conversations");
+  }
+
   // What has no place in the template, and control tokens outside the items of messages.
   void check_texts(const Conversation& conversation, std::size_t count) const {
-    for (const Json& tool : conversation.tools) check_text(conversation.place, "tools", write_json(tool));
+    for (const Json& tool : conversation.tools)
+      check_text(conversation.place, write_json(tool), [] { return std::string("tools"); });
     for (std::size_t m = 0; m < count; ++m) {
       const Message& message = conversation.messages[m];
-      const std::string field = "messages[" + std::to_string(m) + "]";
+      const auto field = [m](const char* member) {
+        return [m, member] { return "messages[" + std::to_string(m) + "]." + member; };
+      };
       if (variant_ == ChatVariant::Instruct && m > 0 && message.role == "system")
-        detail::throw_data_line(conversation.place, field + ".role", "a system message only as the first",
+        detail::throw_data_line(conversation.place, field("role")(), "a system message only as the first",
                                 "\"system\"");
-      if (message.reasoning) check_text(conversation.place, field + ".reasoning_content", *message.reasoning);
+      if (message.reasoning) check_text(conversation.place, *message.reasoning, field("reasoning_content"));
       for (const ToolCall& call : message.tool_calls)
-        check_text(conversation.place, field + ".tool_calls", call.name + "\n" + write_json(call.arguments));
+        check_text(conversation.place, call.name + "\n" + write_json(call.arguments), field("tool_calls"));
     }
   }
-  static void check_text(const DataPlace& place, const std::string& field, std::string_view text) {
+  // `field` gives the name for the error.
+  template <class Field>
+  static void check_text(const DataPlace& place, std::string_view text, Field&& field) {
     for (const std::string_view token : detail::control_tokens)
       if (text.find(token) != text.npos)
-        detail::throw_data_line(place, field, "text that spells no control token", std::string(token));
+        detail::throw_data_line(place, field(), "text that spells no control token", std::string(token));
   }
 
   // Control tokens are refused item by item; items side by side could spell one too.
@@ -233,24 +287,23 @@ class Processor {
   void take_item(const Conversation& conversation, std::size_t message, std::size_t index, Sample& sample,
                  std::vector<std::string>& clips) const {
     const ContentItem& item = conversation.messages[message].content[index];
-    const std::string field =
-        "messages[" + std::to_string(message) + "].content[" + std::to_string(index) + "]";
+    const auto field = [message, index] {
+      return "messages[" + std::to_string(message) + "].content[" + std::to_string(index) + "]";
+    };
     const std::string* reading = &item.reference;
     try {
       if (item.kind == ContentItem::Kind::Image) return take_image(item, sample);
       if (item.kind == ContentItem::Kind::Video) return take_video(item, sample, clips, reading);
     } catch (const Error& error) {
-      detail::throw_data_line(conversation.place, field, detail::field_of(error, "expected"),
+      detail::throw_data_line(conversation.place, field(), detail::field_of(error, "expected"),
                               ImageFiles::shown(*reading) + ": " + detail::field_of(error, "got"),
                               detail::field_of(error, "try"));
     }
-    check_text(conversation.place, field, item.text);
+    check_text(conversation.place, item.text, field);
   }
 
   void take_image(const ContentItem& item, Sample& sample) const {
-    const PatchedImage image = files_->patches(item.reference, image_settings_);
-    sample.images.push_back(image.grid);
-    sample.image_patches.insert(sample.image_patches.end(), image.rows.begin(), image.rows.end());
+    sample.images.push_back(files_->append_patches(item.reference, image_settings_, sample.image_patches));
   }
 
   // `reading` follows what is read, for errors.
@@ -283,6 +336,7 @@ class Processor {
   VideoSettings video_settings_;
   ModelConfig config_;
   ChatVariant variant_;
+  bool needs_thoughts_ = false;
   std::unique_ptr<ImageFiles> files_;
 };
 

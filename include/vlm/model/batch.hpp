@@ -20,6 +20,14 @@ struct Sample {
   std::vector<std::uint8_t> supervised;  // 1 where the token is to be predicted from those before it
   std::vector<Grid> images, videos;
   std::vector<float> image_patches, video_patches;  // [patches, channels * temporal * size * size], in order
+
+  // Empties the sample and keeps its memory.
+  void clear() {
+    tokens.clear();
+    supervised.clear();
+    for (auto* list : {&images, &videos}) list->clear();
+    for (auto* list : {&image_patches, &video_patches}) list->clear();
+  }
 };
 
 struct Batch {

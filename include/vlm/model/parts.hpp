@@ -14,16 +14,28 @@ struct Decoder {};  // token table, blocks and last norm; a tied head is part of
 struct Head {};     // an output matrix of its own
 }  // namespace part
 
-// Trainable<part::Merger>: only the mergers learn. Trainable<>: nothing does.
 template <class... Parts>
-struct Trainable {
-  template <class Part>
-  static constexpr bool has = (std::is_same_v<Part, Parts> || ...);
-};
+struct Trainable;
 
 namespace part {
 using All = Trainable<Encoder, Merger, Decoder, Head>;
 }
+
+namespace detail {
+template <class P>
+inline constexpr bool is_part = std::is_same_v<P, part::Encoder> || std::is_same_v<P, part::Merger> ||
+                                std::is_same_v<P, part::Decoder> || std::is_same_v<P, part::Head>;
+}  // namespace detail
+
+// Trainable<part::Merger>: only the mergers learn. Trainable<>: nothing does.
+template <class... Parts>
+struct Trainable {
+  static_assert((detail::is_part<Parts> && ...) || std::is_same_v<Trainable, Trainable<part::All>>,
+                "vlm: Trainable<...> takes part::Encoder, part::Merger, part::Decoder and part::Head, or "
+                "part::All alone.");
+  template <class Part>
+  static constexpr bool has = (std::is_same_v<Part, Parts> || ...);
+};
 
 namespace detail {
 

@@ -55,6 +55,43 @@ struct BatchSizes {
   }
 };
 
+namespace detail {
+
+// The sequences of a packed batch, which every pass over one begins with.
+template <class Net>
+Sequences<typename Net::Device> packed_sequences(Runtime<typename Net::Device>& s, const Net& net,
+                                                 const Batch& batch, typename Net::RopeTables& tables) {
+  Sequences<typename Net::Device> text;
+  if (!s.measuring()) text = net.text_sequences(batch, tables);
+  text.query_offsets = on_device<typename Net::Device>(batch.offsets);
+  return text;
+}
+
+// Forward into `hidden`; nothing is kept.
+template <class Net>
+void forward_alone(Runtime<typename Net::Device>& s, const Net& net, const Batch& batch,
+                   const Sequences<typename Net::Device>& text, typename Net::Rows hidden) {
+  const bool keeping = s.keeping();
+  s.keep_activations(false);
+  typename Net::Saved saved;
+  net.forward(s, batch, text, hidden, saved);
+  s.keep_activations(keeping);
+}
+
+// The loss of a batch from the rows that predict, gathered in `picked`; no gradients yet.
+template <class Net>
+LanguageLoss<typename Net::Device, typename Net::T> loss_of(const Net& net, const Batch& batch,
+                                                            typename Net::Rows picked, double& loss) {
+  using Device = typename Net::Device;
+  return {.hidden = picked,
+          .targets = on_device<Device>(batch.targets),
+          .weights = on_device<Device>(batch.weights),
+          .output = net.head(),
+          .loss = {&loss, Shape<1>{{1}}}};
+}
+
+}  // namespace detail
+
 // Forward, loss and backward of one packed batch; adds to `loss` and to the gradients. The balance of experts is in
 // s.balance(). `tables` is memory for rotary tables.
 template <class Net>
@@ -64,9 +101,7 @@ void run_training_pass(Runtime<typename Net::Device>& s, const Net& net, const B
   using Rows = typename Net::Rows;
   using T = typename Net::T;
   const auto given_back = s.scope();
-  Sequences<Device> text;
-  if (!s.measuring()) text = net.text_sequences(batch, tables);
-  text.query_offsets = detail::on_device<Device>(batch.offsets);
+  const Sequences<Device> text = detail::packed_sequences(s, net, batch, tables);
   const Index rows = static_cast<Index>(batch.rows.size()), features = net.features();
   const Rows hidden = s.template keep<T>(batch.token_count(), features);
   const Rows picked = s.template keep<T>(rows, features);
@@ -76,13 +111,10 @@ void run_training_pass(Runtime<typename Net::Device>& s, const Net& net, const B
   s.run(TakeRows<Device, T>{.into = picked, .at = at, .from = hidden});
   const Rows dpicked = s.template scratch<T>(rows, features);
   const Rows dhidden = s.template scratch<T>(batch.token_count(), features);
-  run_language_loss(s, LanguageLoss<Device, T>{.hidden = picked,
-                                               .targets = detail::on_device<Device>(batch.targets),
-                                               .weights = detail::on_device<Device>(batch.weights),
-                                               .output = net.head(),
-                                               .loss = {&loss, Shape<1>{{1}}},
-                                               .dhidden = dpicked,
-                                               .doutput = net.head_gradient()});
+  LanguageLoss<Device, T> objective = detail::loss_of(net, batch, picked, loss);
+  objective.dhidden = dpicked;
+  objective.doutput = net.head_gradient();
+  run_language_loss(s, objective);
   if (!s.measuring()) std::memset(dhidden.data, 0, static_cast<std::size_t>(dhidden.count()) * sizeof(T));
   s.run(PlaceRows<Device, T>{.into = dhidden, .at = at, .from = dpicked});
   net.backward(s, batch, text, saved, dhidden);
@@ -96,22 +128,22 @@ void run_loss_pass(Runtime<typename Net::Device>& s, const Net& net, const Batch
   using Rows = typename Net::Rows;
   using T = typename Net::T;
   const auto given_back = s.scope();
-  Sequences<Device> text;
-  if (!s.measuring()) text = net.text_sequences(batch, tables);
-  text.query_offsets = detail::on_device<Device>(batch.offsets);
+  const Sequences<Device> text = detail::packed_sequences(s, net, batch, tables);
   const Rows picked = s.template keep<T>(static_cast<Index>(batch.rows.size()), net.features());
   const Rows hidden = s.template keep<T>(batch.token_count(), net.features());
-  const bool keeping = s.keeping();
-  s.keep_activations(false);
-  typename Net::Saved saved;
-  net.forward(s, batch, text, hidden, saved);
-  s.keep_activations(keeping);
+  detail::forward_alone(s, net, batch, text, hidden);
   s.run(TakeRows<Device, T>{.into = picked, .at = detail::on_device<Device>(batch.rows), .from = hidden});
-  run_language_loss(s, LanguageLoss<Device, T>{.hidden = picked,
-                                               .targets = detail::on_device<Device>(batch.targets),
-                                               .weights = detail::on_device<Device>(batch.weights),
-                                               .output = net.head(),
-                                               .loss = {&loss, Shape<1>{{1}}}});
+  run_language_loss(s, detail::loss_of(net, batch, picked, loss));
+}
+
+// Forward alone, for the choices of experts that s.balance() counts: what run_training_pass of the batch will choose.
+template <class Net>
+void run_routing_pass(Runtime<typename Net::Device>& s, const Net& net, const Batch& batch,
+                      typename Net::RopeTables& tables) {
+  const auto given_back = s.scope();
+  const auto text = detail::packed_sequences(s, net, batch, tables);
+  const auto hidden = s.template keep<typename Net::T>(batch.token_count(), net.features());
+  detail::forward_alone(s, net, batch, text, hidden);
 }
 
 // Calls use(logits [rows, vocabulary]) with what follows the rows `at` of a batch. Nothing is kept.

@@ -79,7 +79,8 @@ struct SparseMoe {
                              .weights = saved.weights,
                              .offsets = saved.offsets,
                              .source_rows = source_rows,
-                             .slots = saved.slots});
+                             .slots = saved.slots,
+                             .counts = counts_of(s, Balance<D>::Counting::Forward)});
     s.run(TakeRows<D, T>{.into = saved.x, .at = source_rows, .from = x});
     s.run(GroupedForward<D, T>{
         .x = saved.x, .weights = experts.gate_up_proj.group(), .offsets = saved.offsets, .y = saved.gate_up});
@@ -145,6 +146,12 @@ struct SparseMoe {
   }
 
  private:
+  // This block's counts of choices where a pass of the kind has to do with them.
+  View<std::int64_t, 1, D> counts_of(On<E> s, typename Balance<D>::Counting counting) const {
+    const Balance<D>& balance = s.balance();
+    if (!balance.counts || balance.counting != counting) return {};
+    return {balance.counts.row(s.block()), Shape<1>{{sizes.experts}}};
+  }
   void route_backward(On<E> s, const Saved& saved, View<const float, 2, D> dweights, Out<E> dlogits) const {
     RouteBackward<D, T> op{.probabilities = saved.probabilities,
                            .experts = saved.chosen,
@@ -154,11 +161,10 @@ struct SparseMoe {
     const Balance<D>& balance = s.balance();
     if (trained && balance.coefficient > 0) {
       const View<float, 1, D> derivative = s.template scratch<float>(sizes.experts);
-      View<std::int64_t, 1, D> counts;
-      if (balance.counts) counts = {balance.counts.row(s.block()), Shape<1>{{sizes.experts}}};
       s.run(BalanceLoss<D, T>{.probabilities = saved.probabilities,
                               .offsets = saved.offsets,
-                              .counts = counts,
+                              .counts = counts_of(s, balance.counting),
+                              .counted = balance.counting == Balance<D>::Counting::Done,
                               .coefficient = balance.coefficient,
                               .derivative = derivative,
                               .loss = balance.loss});

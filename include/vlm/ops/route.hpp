@@ -17,6 +17,7 @@ struct RouteForward {
   View<std::int32_t, 1, D> offsets{};      // [experts + 1] first slot of each expert
   View<std::int32_t, 1, D> source_rows{};  // [rows * k] which row stands in this slot
   View<std::int32_t, 2, D> slots{};        // [rows, k] where the row's j-th choice stands
+  View<std::int64_t, 1, D> counts{};       // [experts], adds the slots of each; or empty
 };
 
 // Also adds the balance loss's share: balance[e] is its derivative by each row's probability of
@@ -62,13 +63,14 @@ struct GatherSum {
 // Balance loss of one layer, E * sum_e f_e * p_e with f_e the share of slots and p_e the mean probability of
 // expert e: 1 when uniform. `loss` adds coefficient * that; `derivative[e]` = coefficient * E * f_e / rows.
 // Source: Fedus et al., "Switch Transformers", 2021; the mean over k choices makes the uniform value 1. With `counts`,
-// to which the slots of these rows are added first, f is the share among all that was counted.
+// to which the slots of these rows are added first unless they are in it, f is the share among all that was counted.
 // Source of that: Qiu et al., "Demons in the Detail", 2025 (arXiv 2501.11873).
 template <class D, class T>
 struct BalanceLoss {
   View<const float, 2, D> probabilities{};   // [rows, experts]
   View<const std::int32_t, 1, D> offsets{};  // [experts + 1]
   View<std::int64_t, 1, D> counts{};         // [experts], adds; or empty
+  bool counted = false;                      // whether the counts have these rows already
   float coefficient = 0;
   View<float, 1, D> derivative{};  // [experts]
   View<float, 1, D> loss{};        // [1], adds

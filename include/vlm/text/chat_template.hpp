@@ -64,6 +64,28 @@ struct RenderedPiece {
   bool supervised = false;
 };
 
+// The pieces of a conversation, in memory that is used again for the next one.
+class RenderedPieces {
+ public:
+  std::span<const RenderedPiece> view() const { return {pieces_.data(), count_}; }
+  RenderedPiece& back() { return pieces_[count_ - 1]; }
+  void clear() { count_ = 0; }
+  RenderedPiece& add(bool supervised) {
+    if (count_ == pieces_.size()) pieces_.emplace_back();
+    RenderedPiece& piece = pieces_[count_++];
+    piece.text.clear();
+    piece.supervised = supervised;
+    return piece;
+  }
+  // For the content of the message at hand.
+  std::string& content() { return content_; }
+
+ private:
+  std::vector<RenderedPiece> pieces_;
+  std::size_t count_ = 0;
+  std::string content_;
+};
+
 inline constexpr std::string_view image_placeholder = "<|vision_start|><|image_pad|><|vision_end|>";
 inline constexpr std::string_view video_placeholder = "<|vision_start|><|video_pad|><|vision_end|>";
 
@@ -115,12 +137,31 @@ inline std::string template_json(const Json& value) {
   return write_json(value, -1);
 }
 
+// The thoughts of an answer; what is left of `answer` when they stood in it.
+inline std::string_view split_thoughts(const Message& message, std::string_view& answer) {
+  constexpr std::string_view open = "<think>", close = "</think>";
+  if (message.reasoning) return *message.reasoning;
+  const std::size_t end = answer.find(close);
+  if (end == answer.npos) return {};
+  std::string_view thoughts = strip_right(answer.substr(0, end), '\n');
+  if (const std::size_t begin = thoughts.rfind(open); begin != thoughts.npos)
+    thoughts.remove_prefix(begin + open.size());
+  answer = strip_left(answer.substr(answer.rfind(close) + close.size()), '\n');
+  return strip_left(thoughts, '\n');
+}
+
 class ChatRenderer {
  public:
-  ChatRenderer(ChatVariant variant, std::span<const Message> messages, const ChatOptions& options)
-      : thinking_(variant == ChatVariant::Thinking), messages_(messages), options_(options) {}
+  ChatRenderer(ChatVariant variant, std::span<const Message> messages, const ChatOptions& options,
+               RenderedPieces& pieces)
+      : thinking_(variant == ChatVariant::Thinking),
+        messages_(messages),
+        options_(options),
+        pieces_(pieces) {}
 
-  std::vector<RenderedPiece> render() && {
+  void render() && {
+    pieces_.clear();
+    pieces_.add(false);
     check_messages(messages_);
     write_system();
     if (thinking_) last_question_ = find_last_question();
@@ -129,7 +170,6 @@ class ChatRenderer {
       open_turn("assistant");
       if (thinking_) text() += "<think>\n";
     }
-    return std::move(pieces_);
   }
 
  private:
@@ -141,11 +181,12 @@ class ChatRenderer {
   void open_turn(std::string_view role) { text().append("<|im_start|>").append(role).append("\n"); }
   void close_turn() { text() += "<|im_end|>\n"; }
 
-  std::string content_of(const Message& message, Vision vision) {
-    if (vision == Vision::Leave) return text_items(message);
-    std::string result;
+  // Until the next call.
+  std::string_view content_of(const Message& message, Vision vision) {
+    std::string& result = pieces_.content();
+    result.clear();
     for (const ContentItem& item : message.content) {
-      if (item.kind == ContentItem::Kind::Text) {
+      if (item.kind == ContentItem::Kind::Text || vision == Vision::Leave) {
         result += item.text;
         continue;
       }
@@ -184,7 +225,7 @@ class ChatRenderer {
   std::size_t find_last_question() {
     for (std::size_t i = messages_.size(); i-- > 0;) {
       if (messages_[i].role != "user") continue;
-      const std::string content = content_of(messages_[i], Vision::Show);
+      const std::string_view content = content_of(messages_[i], Vision::Show);
       if (!content.starts_with("<tool_response>") || !content.ends_with("</tool_response>")) return i;
     }
     return messages_.size() - 1;
@@ -193,7 +234,7 @@ class ChatRenderer {
   void write_message(std::size_t index) {
     const Message& message = messages_[index];
     const bool shows = thinking_ || message.role == "user" || message.role == "tool";
-    const std::string content = content_of(message, shows ? Vision::Count : Vision::Leave);
+    const std::string_view content = content_of(message, shows ? Vision::Count : Vision::Leave);
     if (message.role == "user" || (thinking_ && message.role == "system" && index > 0)) {
       open_turn(message.role);
       text() += content;
@@ -215,32 +256,19 @@ class ChatRenderer {
       has_content = !answer.empty();
       if (index > last_question_ && (index + 1 == messages_.size() || !thoughts.empty())) {
         text() += "<think>\n";  // as the generation prompt has it
-        pieces_.push_back({std::string(strip_left(strip_right(thoughts, '\n'), '\n')), true});
+        pieces_.add(true).text += strip_left(strip_right(thoughts, '\n'), '\n');
         text() += "\n</think>\n\n";
         answer = strip_left(answer, '\n');
       }
     }
-    if (!pieces_.back().supervised) pieces_.push_back({"", true});
+    if (!pieces_.back().supervised) pieces_.add(true);
     text() += answer;
     for (std::size_t i = 0; i < message.tool_calls.size(); ++i) {
       if (i > 0 || has_content) text() += '\n';
       write_call(message.tool_calls[i]);
     }
     text() += "<|im_end|>";
-    pieces_.push_back({"\n", false});
-  }
-
-  // The thoughts of an answer; what is left of `answer` when they stood in it.
-  static std::string_view split_thoughts(const Message& message, std::string_view& answer) {
-    constexpr std::string_view open = "<think>", close = "</think>";
-    if (message.reasoning) return *message.reasoning;
-    const std::size_t end = answer.find(close);
-    if (end == answer.npos) return {};
-    std::string_view thoughts = strip_right(answer.substr(0, end), '\n');
-    if (const std::size_t begin = thoughts.rfind(open); begin != thoughts.npos)
-      thoughts.remove_prefix(begin + open.size());
-    answer = strip_left(answer.substr(answer.rfind(close) + close.size()), '\n');
-    return strip_left(thoughts, '\n');
+    pieces_.add(false).text = "\n";
   }
 
   void write_call(const ToolCall& call) {
@@ -260,7 +288,7 @@ class ChatRenderer {
   const bool thinking_;
   std::span<const Message> messages_;
   const ChatOptions& options_;
-  std::vector<RenderedPiece> pieces_ = std::vector<RenderedPiece>(1);
+  RenderedPieces& pieces_;
   int images_ = 0, videos_ = 0;
   std::size_t last_question_ = 0;
 };
@@ -274,9 +302,22 @@ class ChatRenderer {
 // Tokenize each part by itself: the ids are those that generation sees, the prompt's and then the answer's.
 // They are also those of the whole text, unless an answer begins with white space that has a line break in
 // it: there the whole text may have one token across the border of prompt and answer.
+inline void render_chat_pieces(ChatVariant variant, std::span<const Message> messages,
+                               const ChatOptions& options, RenderedPieces& pieces) {
+  detail::ChatRenderer(variant, messages, options, pieces).render();
+}
 inline std::vector<RenderedPiece> render_chat_pieces(ChatVariant variant, std::span<const Message> messages,
                                                      const ChatOptions& options) {
-  return detail::ChatRenderer(variant, messages, options).render();
+  RenderedPieces pieces;
+  render_chat_pieces(variant, messages, options, pieces);
+  return {pieces.view().begin(), pieces.view().end()};
+}
+
+// Whether an answer has thoughts other than white space, as the Thinking template finds them.
+inline bool has_thoughts(const Message& message) {
+  const std::string text = detail::text_items(message);
+  std::string_view answer = text;
+  return detail::split_thoughts(message, answer).find_first_not_of(" \t\r\n") != std::string_view::npos;
 }
 
 inline std::string render_chat(ChatVariant variant, std::span<const Message> messages,

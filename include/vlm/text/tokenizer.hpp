@@ -75,14 +75,18 @@ class Tokenizer {
   }
 
   // Nothing is added around the text. Bad UTF-8 is read as U+FFFD. Text that spells an added token becomes
-  // that token: whoever passes on foreign text decides whether it may.
+  // that token: whoever passes on foreign text decides whether it may. The second form appends; it allocates nothing
+  // else for text in NFC whose words have up to 64 bytes.
   std::vector<std::int32_t> encode(std::string_view text) const {
     std::vector<std::int32_t> ids;
     ids.reserve(text.size() / 3 + 8);
+    encode(text, ids);
+    return ids;
+  }
+  void encode(std::string_view text, std::vector<std::int32_t>& ids) const {
     finder_.split(
         text, [&](std::string_view between) { encode_between(between, ids); },
         [&](std::size_t index) { ids.push_back(added_tokens_[index].id); });
-    return ids;
   }
 
   // The text of the ids; bytes that make no character become U+FFFD. DataError for an id without a token.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,6 +50,14 @@ class CheckpointFolder {
     }
     std::sort(found.begin(), found.end());
     return found;
+  }
+
+  // The step of the newest checkpoint, which has been verified; none where there is none.
+  std::optional<Index> newest() const {
+    const std::vector<Index> all = steps();
+    if (all.empty()) return std::nullopt;
+    verify(all.back());
+    return all.back();
   }
 
   // Reads the whole checkpoint. Throws FileError [checkpoint] where a byte is not as it was written.

@@ -1,19 +1,21 @@
 // ContrastiveTrainer<Stage>: gives a vision tower the pretrained state that S0 presumes, from pictures and their texts.
 // A picture is the mean of the tower's rows; a text is the mean of the rows that a table has for its tokens. Only the
-// tower is kept: out/model is the start with another tower.
+// tower is kept: out/model is the start with another tower. Resumes from its checkpoints as Trainer does.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <vlm/data/loader.hpp>
+#include <vlm/io/safetensors.hpp>
 #include <vlm/model/model.hpp>
 #include <vlm/model/passes.hpp>
 #include <vlm/train/sigmoid_contrastive.hpp>
@@ -35,25 +37,25 @@ class ContrastiveTrainer {
  public:
   using Net = Model<Spec, Cpu, F32, typename S::Trains, typename S::KeepKind>;
 
-  // Throws ConfigError where the recipe cannot be [recipe], and what reading models and data throws.
+  // Loads the start, or the newest checkpoint in `out`. Throws ConfigError where the recipe cannot be [recipe] or is not
+  // that of the checkpoint [resume-recipe, resume-stage], FileError where the checkpoint is damaged [checkpoint] or
+  // another run has `out` [folder-in-use], and what reading models and data throws. Of the recipe's parts, the encoder
+  // is the tower, and the decoder the table of texts and the temperature.
   explicit ContrastiveTrainer(Recipe recipe)
-      : recipe_((check_recipe(recipe), std::move(recipe))),
-        net_(recipe_.from_scratch ? Net::make(ModelConfig::load(recipe_.start), recipe_.seed)
-                                  : Net::load(recipe_.start)),
+      : recipe_(checked(std::move(recipe))),
+        folder_(recipe_.out, recipe_.checkpoints_kept),
+        resumed_(folder_.newest()),
+        net_(resumed_               ? Net::load(folder_.path(*resumed_))
+             : recipe_.from_scratch ? Net::make(ModelConfig::load(recipe_.start), recipe_.seed)
+                                    : Net::load(recipe_.start)),
         texts_(net_.config(), recipe_.seed),
         parameters_(joined(net_.parameters(), texts_.store.parameters())),
-        processor_(Processor::load(recipe_.start)),
-        loader_(recipe_.data, processor_,
-                {.context = recipe_.context > 0 ? recipe_.context : S::context,
-                 .micro_batches = recipe_.micro_batches,
-                 .seed = recipe_.seed}),
-        optimizer_(parameters_, recipe_.adamw),
-        schedule_{.peak = recipe_.learning_rate,
-                  .end = recipe_.end_rate,
-                  .warm_up = recipe_.warm_up,
-                  .steps = recipe_.steps},
+        processor_(Processor::load(recipe_.start, S::FormatKind::variant)),
+        loader_(recipe_.data, processor_, loader_settings(recipe_, S::context)),
+        optimizer_(parameters_, recipe_.adamw, recipe_.parts, recipe_.learning_rate),
+        schedule_(rate_schedule(recipe_)),
         runtime_(recipe_.threads) {
-    make_folder(recipe_.out);
+    if (resumed_) restore(folder_.path(*resumed_));
     runtime_.plan([&] {
       optimizer_.gradient_norm(runtime_);
       optimizer_.update(runtime_, 1, 0, 0);
@@ -63,22 +65,21 @@ class ContrastiveTrainer {
   Net& net() { return net_; }
   // All that learns: the tower, the table of texts and the temperature.
   std::vector<Parameter>& parameters() { return parameters_; }
+  Index steps_done() const { return state_.step; }
 
-  // One update. Throws DataError for a sample without exactly one picture and a text [contrastive-sample], and where
-  // loss or gradient are not finite [diverged].
+  // One update; a step whose loss or gradient is not finite updates nothing and is reported as skipped. Throws DataError
+  // for a sample without exactly one picture and a text [contrastive-sample], and where more such steps follow each other
+  // than the recipe allows [diverged].
   Report step() {
     const auto start = std::chrono::steady_clock::now();
     loader_.next_step(batches_, S::LossKind::power);
     Report report = gradients(batches_);
-    report.step = step_ + 1;
-    report.learning_rate = schedule_(step_ + 1);
-    if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm))
-      throw DataError("diverged", {{"at", "step " + std::to_string(step_ + 1)},
-                                   {"expected", "a finite loss and gradient"},
-                                   {"got", "loss " + std::to_string(report.loss) + ", gradient norm " +
-                                               std::to_string(report.gradient_norm)},
-                                   {"try", "a smaller learning rate"}});
-    optimizer_.update(runtime_, ++step_, report.learning_rate, report.gradient_norm);
+    report.step = state_.step + 1;
+    report.learning_rate = schedule_(report.step);
+    report.left_out = loader_.cursor().bad_lines + loader_.cursor().too_long;
+    state_.count_step(report, recipe_.skipped_in_a_row);
+    if (!report.skipped)
+      optimizer_.update(runtime_, state_.updates(), report.learning_rate, report.gradient_norm);
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return report;
   }
@@ -99,22 +100,34 @@ class ContrastiveTrainer {
     return report;
   }
 
-  // Runs to the last step and writes out/model. A run that is interrupted leaves nothing and begins anew.
+  // Runs to the last step and writes out/model; on ctrl-C writes a checkpoint and returns Interrupted.
   RunEnd run() {
     const Interrupt interrupt;
     Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet);
-    StepLog log(recipe_.out + "/log.jsonl", 0);
-    while (step_ < recipe_.steps) {
+    StepLog log(recipe_.out + "/log.jsonl", state_.step);
+    EventFile events(recipe_.out, state_.step);
+    while (state_.step < recipe_.steps) {
       const Report report = step();
       log.add(report);
+      events.add(report);
       progress.show(report);
-      if (interrupt.requested() && step_ < recipe_.steps) return RunEnd::Interrupted;
+      const bool last = state_.step == recipe_.steps, stop = interrupt.requested() && !last;
+      const bool due = recipe_.checkpoint_every > 0 && state_.step % recipe_.checkpoint_every == 0;
+      if (stop || (due && !last)) save_checkpoint();
+      if (stop) return RunEnd::Interrupted;
     }
-    write_folder_atomically(recipe_.out + "/model", [&](const std::string& path) {
-      net_.save(path);
-      copy_companions(recipe_.start, path);
-    });
+    write_folder_atomically(recipe_.out + "/model", [&](const std::string& path) { save_model(path); });
     return RunEnd::Finished;
+  }
+
+  // Tower, texts, optimizer, data cursor and step in out/checkpoint-<step>.
+  void save_checkpoint() {
+    folder_.write(state_.step, [&](const std::string& path) {
+      save_model(path);
+      texts_.write(path + "/contrastive.safetensors");
+      optimizer_.write(path + "/optimizer.safetensors");
+      write_run_state(path, S::stage_name.view(), state_, recipe_, loader_);
+    });
   }
 
  private:
@@ -137,10 +150,41 @@ class ContrastiveTrainer {
     Texts(const Texts&) = delete;
     Texts& operator=(const Texts&) = delete;
 
+    void write(const std::string& path) const {
+      SafetensorsWriter writer(path);
+      for (const Parameter& p : store.parameters()) writer.declare(p.name, DType::F32, {p.count});
+      for (const Parameter& p : store.parameters()) writer.write(p.name, std::as_bytes(p.value));
+      writer.commit();
+    }
+    void read(const std::string& path) {
+      const SafetensorsFile file(path);
+      for (Parameter& p : store.parameters())
+        detail::read_saved_values(file, path, p.name, p.value, "contrastive-state");
+    }
+
     Param<E, 2> table;
     Param<E, 1> temperature;
     ParameterStore store;
   };
+
+  static Recipe checked(Recipe recipe) {
+    check_recipe(recipe);
+    if (!recipe.validation.empty())
+      throw ConfigError("recipe", {{"setting", "validation"},
+                                   {"expected", "none: a contrastive stage has no score of its own"},
+                                   {"got", recipe.validation},
+                                   {"try", "the scores of the stages that follow"}});
+    return recipe;
+  }
+  void save_model(const std::string& path) {
+    net_.save(path);
+    copy_companions(recipe_.start, path);
+  }
+  void restore(const std::string& path) {
+    state_ = read_run_state(path, S::stage_name.view(), recipe_, loader_);
+    texts_.read(path + "/contrastive.safetensors");
+    optimizer_.read(path + "/optimizer.safetensors");
+  }
 
   static std::vector<Parameter> joined(const std::vector<Parameter>& a, const std::vector<Parameter>& b) {
     std::vector<Parameter> all = a;
@@ -235,6 +279,8 @@ class ContrastiveTrainer {
   }
 
   Recipe recipe_;
+  CheckpointFolder folder_;
+  std::optional<Index> resumed_;
   Net net_;
   Texts texts_;
   std::vector<Parameter> parameters_;
@@ -249,7 +295,7 @@ class ContrastiveTrainer {
   std::map<std::vector<std::int32_t>, std::int32_t> numbers_;  // of the distinct texts of a batch
   std::vector<std::int32_t> text_of_;
   std::vector<float> pictures_, dpictures_, texts_rows_, dtexts_;
-  Index step_ = 0;
+  RunState state_;
 };
 
 }  // namespace vlm

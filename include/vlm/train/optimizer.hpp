@@ -45,6 +45,23 @@ struct PartsSettings {
   }
 };
 
+namespace detail {
+
+// Values of a checkpoint; FileError where it has others under the name.
+inline void read_saved_values(const SafetensorsFile& file, const std::string& path, const std::string& name,
+                              std::span<float> values, std::string_view error) {
+  const StoredTensor* tensor = file.find(name);
+  if (!tensor || tensor->dtype != DType::F32 || tensor->bytes.size() != values.size_bytes())
+    throw FileError(error, {{"file", path},
+                            {"tensor", name},
+                            {"expected", "F32 [" + std::to_string(values.size()) + "]"},
+                            {"got", tensor ? shape_text(tensor->shape) : "no such tensor"},
+                            {"try", "resume with the stage and model that wrote the checkpoint"}});
+  std::memcpy(values.data(), tensor->bytes.data(), values.size_bytes());
+}
+
+}  // namespace detail
+
 class AdamWOptimizer {
  public:
   // `learning_rate` is the run's peak, to which the rates of parts relate. Throws ConfigError [recipe] for settings of
@@ -120,15 +137,7 @@ class AdamWOptimizer {
   void read(const std::string& path) {
     const SafetensorsFile file(path);
     each_moment([&](const std::string& name, std::span<float> moment) {
-      const StoredTensor* tensor = file.find(name);
-      if (!tensor || tensor->dtype != DType::F32 || tensor->bytes.size() != moment.size_bytes())
-        throw FileError("optimizer-state",
-                        {{"file", path},
-                         {"tensor", name},
-                         {"expected", "F32 [" + std::to_string(moment.size()) + "]"},
-                         {"got", tensor ? shape_text(tensor->shape) : "no such tensor"},
-                         {"try", "resume with the stage and model that wrote the checkpoint"}});
-      std::memcpy(moment.data(), tensor->bytes.data(), moment.size_bytes());
+      detail::read_saved_values(file, path, name, moment, "optimizer-state");
     });
   }
   std::size_t moment_bytes() const { return moments_.size(); }

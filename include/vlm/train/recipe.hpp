@@ -17,9 +17,11 @@
 
 namespace vlm {
 
-// Over what the choices of experts are counted for the balance loss: each micro-batch alone, or the step so far, which
-// lets experts specialise.   Source of the second: Qiu et al., 2025 (arXiv 2501.11873).
-enum class BalanceScope : std::uint8_t { MicroBatch, Step };
+// Over what the choices of experts are counted for the balance loss: each micro-batch alone; the step so far, which lets
+// experts specialise and costs nothing, but differs for the first and the last micro-batch; or the whole step, so that
+// its loss and gradients are those of one large batch, for one more forward pass of each micro-batch but the first. The
+// last two are the same for a step of one micro-batch.   Source of both: Qiu et al., 2025 (arXiv 2501.11873).
+enum class BalanceScope : std::uint8_t { MicroBatch, StepSoFar, Step };
 
 struct Recipe {
   std::string start{};         // folder to start from: config.json, tokenizer.json, weights
@@ -34,8 +36,8 @@ struct Recipe {
   RateShape rate_shape = RateShape::Cosine;
   AdamWSettings adamw{};
   PartsSettings parts{};
-  float balance = 1e-3f;  // times the mean balance loss of the layers (1 when uniform); sparse only
-  BalanceScope balance_scope = BalanceScope::Step;
+  float balance = 1e-3f;  // times the mean balance loss of layers and tokens (1 when uniform); sparse only
+  BalanceScope balance_scope = BalanceScope::StepSoFar;
   std::uint64_t seed = 1;
   bool from_scratch = false;    // draw first values from the seed instead of reading weights from `start`
   Index checkpoint_every = 0;   // steps; 0 for none before the end

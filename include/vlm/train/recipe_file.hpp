@@ -1,6 +1,8 @@
 // A Recipe as JSON: its settings under their names, those of `adamw` and `parts` in objects of their own. What is
 // absent keeps its default; paths are relative to the working directory.
-//   {"start": "model", "data": ["a.jsonl", {"path": "b.jsonl", "weight": 0.5}], "out": "runs/a", "rate_shape": "cosine",
+//   {"start": "model", "data": ["a.jsonl", {"path": "b.jsonl", "weight": 0.5, "format": "sharegpt", "media": "pictures",
+//                                           "question": "What is it?", "skip_bad_lines": true}],
+//    "out": "runs/a", "rate_shape": "cosine",
 //    "adamw": {"decay": 0.1}, "parts": {"encoder": {"learning_rate": 2e-6}}}
 #pragma once
 
@@ -72,8 +74,15 @@ void for_each_setting(R& recipe, F&& f) {
 
 inline constexpr std::array<std::pair<std::string_view, RateShape>, 3> rate_shapes{
     {{"cosine", RateShape::Cosine}, {"linear", RateShape::Linear}, {"constant", RateShape::Constant}}};
-inline constexpr std::array<std::pair<std::string_view, BalanceScope>, 2> balance_scopes{
-    {{"micro-batch", BalanceScope::MicroBatch}, {"step", BalanceScope::Step}}};
+inline constexpr std::array<std::pair<std::string_view, RecordFormat>, 4> record_formats{
+    {{"recognised", RecordFormat::Recognised},
+     {"messages", RecordFormat::Messages},
+     {"qwen-finetune", RecordFormat::QwenFinetune},
+     {"sharegpt", RecordFormat::ShareGpt}}};
+inline constexpr std::array<std::pair<std::string_view, BalanceScope>, 3> balance_scopes{
+    {{"micro-batch", BalanceScope::MicroBatch},
+     {"step-so-far", BalanceScope::StepSoFar},
+     {"step", BalanceScope::Step}}};
 
 [[noreturn]] inline void throw_setting(const Json& value, std::string expected, std::string got,
                                        std::string_view hint = "") {
@@ -134,8 +143,16 @@ inline void read_setting(const Json& value, std::vector<Source>& into) {
     for (const auto& [name, member] : item.members()) {
       if (name == "weight")
         source.weight = member.number();
+      else if (name == "format")
+        source.format = named_value(member, record_formats);
+      else if (name == "media")
+        source.media = member.string();
+      else if (name == "question")
+        source.question = member.string();
+      else if (name == "skip_bad_lines")
+        source.bad_line = member.boolean() ? Unusable::Skip : Unusable::Refuse;
       else if (name != "path")
-        throw_setting(member, "path or weight", name);
+        throw_setting(member, "path, weight, format, media, question or skip_bad_lines", name);
     }
     into.push_back(std::move(source));
   }
@@ -153,8 +170,15 @@ inline Json setting_json(RateShape value) { return name_of(value, rate_shapes); 
 inline Json setting_json(BalanceScope value) { return name_of(value, balance_scopes); }
 inline Json setting_json(const std::vector<Source>& sources) {
   Json list = Json::array();
-  for (const Source& source : sources)
-    list.push_back(Json::object({{"path", source.path}, {"weight", source.weight}}));
+  for (const Source& source : sources) {
+    Json entry = Json::object({{"path", source.path}, {"weight", source.weight}});
+    if (source.format != RecordFormat::Recognised)
+      entry.set("format", name_of(source.format, record_formats));
+    if (!source.media.empty()) entry.set("media", source.media);
+    if (!source.question.empty()) entry.set("question", source.question);
+    if (source.bad_line == Unusable::Skip) entry.set("skip_bad_lines", true);
+    list.push_back(std::move(entry));
+  }
   return list;
 }
 

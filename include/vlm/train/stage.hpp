@@ -3,11 +3,13 @@
 //   struct Charts : Stage<"charts", From<S1>, Trainable<part::Merger>> {};
 #pragma once
 
+#include <optional>
 #include <type_traits>
 
 #include <vlm/core/fixed_string.hpp>
 #include <vlm/core/shape.hpp>
 #include <vlm/model/parts.hpp>
+#include <vlm/text/chat_template.hpp>
 
 namespace vlm {
 
@@ -32,9 +34,28 @@ struct Context {
   static_assert(Tokens > 0, "vlm: Context<N> takes a positive number of tokens.");
   static constexpr Index tokens = Tokens;
 };
+// Which of the published chat templates writes the conversations: that of the Instruct models, answers alone, or that of
+// the Thinking models, answers behind thoughts. The start's folder must have it. AnyFormat takes what the folder has.
+struct AnyFormat {
+  static constexpr std::optional<ChatVariant> variant{};
+};
+struct NonThinking {
+  static constexpr std::optional<ChatVariant> variant = ChatVariant::Instruct;
+};
+struct Thinking {
+  static constexpr std::optional<ChatVariant> variant = ChatVariant::Thinking;
+};
+template <class FormatT>
+struct Format {
+  static_assert(std::is_same_v<FormatT, AnyFormat> || std::is_same_v<FormatT, NonThinking> ||
+                    std::is_same_v<FormatT, Thinking>,
+                "vlm: Format<...> takes AnyFormat, NonThinking or Thinking.");
+  using Type = FormatT;
+};
 // Tokens that the published recipe spends on the stage: for the reader, nothing stops there.
 template <Index Tokens>
 struct Budget {
+  static_assert(Tokens >= 0, "vlm: Budget<N> takes a number of tokens.");
   static constexpr Index tokens = Tokens;
 };
 template <class Base>
@@ -56,7 +77,7 @@ struct SampleMean {
 
 namespace detail {
 
-enum class OptionKind { Trainable, Loss, Keep, Context, Budget, From, Unknown };
+enum class OptionKind { Trainable, Loss, Keep, Context, Format, Budget, From, Unknown };
 
 template <class T>
 inline constexpr OptionKind option_kind = OptionKind::Unknown;
@@ -68,6 +89,8 @@ template <class P>
 inline constexpr OptionKind option_kind<Keep<P>> = OptionKind::Keep;
 template <Index N>
 inline constexpr OptionKind option_kind<Context<N>> = OptionKind::Context;
+template <class F>
+inline constexpr OptionKind option_kind<Format<F>> = OptionKind::Format;
 template <Index N>
 inline constexpr OptionKind option_kind<Budget<N>> = OptionKind::Budget;
 template <class B>
@@ -124,11 +147,12 @@ template <FixedString Name, class... Options>
 struct Stage : detail::StageBase {
   static_assert(((detail::option_kind<Options> != detail::OptionKind::Unknown) && ...),
                 "vlm: an argument of Stage<...> is no option; options are Trainable, Loss, Keep, Context, "
-                "Budget, From.");
+                "Format, Budget, From.");
   static_assert(detail::option_count<detail::OptionKind::Trainable, Options...> <= 1 &&
                     detail::option_count<detail::OptionKind::Loss, Options...> <= 1 &&
                     detail::option_count<detail::OptionKind::Keep, Options...> <= 1 &&
                     detail::option_count<detail::OptionKind::Context, Options...> <= 1 &&
+                    detail::option_count<detail::OptionKind::Format, Options...> <= 1 &&
                     detail::option_count<detail::OptionKind::Budget, Options...> <= 1 &&
                     detail::option_count<detail::OptionKind::From, Options...> <= 1,
                 "vlm: an option of Stage<...> is given twice; keep one of the two.");
@@ -141,8 +165,12 @@ struct Stage : detail::StageBase {
   using Trains = Option<detail::OptionKind::Trainable, detail::NoOption>;
   static_assert(!std::is_same_v<Trains, detail::NoOption> || !(detail::comes_from_a_stage<Options> && ...),
                 "vlm: Stage<...> does not say what trains; add Trainable<part::...> or From<a stage>.");
+  static_assert(!std::is_same_v<Trains, Trainable<>>,
+                "vlm: a Stage<...> trains at least one part; Trainable<> trains none.");
+  static_assert(sizeof(Trains) > 0);  // what is no part is a sentence here already
   using LossKind = typename Option<detail::OptionKind::Loss, Loss<TokenMean>>::Type;
   using KeepKind = typename Option<detail::OptionKind::Keep, Keep<Everything>>::Type;
+  using FormatKind = typename Option<detail::OptionKind::Format, Format<AnyFormat>>::Type;
   static constexpr Index context = Option<detail::OptionKind::Context, Context<8192>>::tokens;
   static constexpr Index budget = Option<detail::OptionKind::Budget, Budget<0>>::tokens;
 };

@@ -26,16 +26,17 @@ struct S2 : Stage<"S2", From<S1>, Context<32768>, Keep<BlockInputs>> {};
 // Ultra-long-context adaptation.
 struct S3 : Stage<"S3", From<S2>, Context<262144>, Budget<100'000'000'000>> {};
 
-// Supervised fine-tuning on one of two formats: answers alone, or answers behind a chain of thought that the data
-// holds between <think> and </think>. The context is that of the report's first epoch; a second one has S3's. Which
-// parts learned, with which loss and on how many tokens, the report does not say: these are our choices.
-struct NonThinking {};
-struct Thinking {};
+// Supervised fine-tuning on one of two formats, from which the report's two kinds of models come. NonThinking: prompts
+// open the answer, which is learned as it stands. Thinking: prompts open <think>, and what is learned is the thoughts,
+// </think> and the answer; each conversation must end with an answer that has thoughts, and those of turns before the
+// last question are dropped. The context is that of the report's first epoch; a second one has S3's. Which parts learned,
+// with which loss and on how many tokens, the report does not say: these are our choices.
 template <class Format>
 struct SFT;
 template <>
-struct SFT<NonThinking> : Stage<"SFT", Trainable<part::All>, Context<32768>, Loss<SqrtLoss>> {};
+struct SFT<NonThinking>
+    : Stage<"SFT", Trainable<part::All>, Context<32768>, Loss<SqrtLoss>, Format<NonThinking>> {};
 template <>
-struct SFT<Thinking> : Stage<"SFT-thinking", From<SFT<NonThinking>>> {};
+struct SFT<Thinking> : Stage<"SFT-thinking", From<SFT<NonThinking>>, Format<Thinking>> {};
 
 }  // namespace vlm

@@ -25,6 +25,7 @@
 #include <vlm/train/memory_ledger.hpp>
 #include <vlm/train/progress.hpp>
 #include <vlm/train/recipe.hpp>
+#include <vlm/train/run_state.hpp>
 #include <vlm/train/schedule.hpp>
 #include <vlm/train/stages.hpp>
 #include <vlm/train/validation.hpp>
@@ -43,26 +44,23 @@ class Trainer {
   using Net = Model<Spec, Device, Precision, typename S::Trains, typename S::KeepKind>;
 
   // Loads the start, or the newest checkpoint in `out`. Throws ConfigError where the recipe cannot be [recipe] or is not
-  // that of the checkpoint [resume-recipe, resume-stage] or needs more memory than there is [memory], FileError where the
-  // checkpoint is damaged [checkpoint] or another run has `out` [folder-in-use], and what reading models and data throws.
+  // that of the checkpoint [resume-recipe, resume-stage] or needs more memory than there is [memory], or the start's chat
+  // template is not of the stage's format [answer-format], FileError where the checkpoint is damaged [checkpoint] or
+  // another run has `out` [folder-in-use], and what reading models and data throws.
   explicit Trainer(Recipe recipe)
       : recipe_(checked(std::move(recipe))),
         folder_(recipe_.out, recipe_.checkpoints_kept),
-        resumed_(latest_checkpoint()),
+        resumed_(folder_.newest()),
         ledger_(affordable_ledger()),
         net_(first_network()),
         flop_(net_),
-        processor_(Processor::load(recipe_.start)),
-        loader_(recipe_.data, processor_, loader_settings()),
+        processor_(Processor::load(recipe_.start, S::FormatKind::variant)),
+        loader_(recipe_.data, processor_, loader_settings(recipe_, S::context)),
         optimizer_(net_.parameters(), recipe_.adamw, recipe_.parts, recipe_.learning_rate),
-        schedule_{.peak = recipe_.learning_rate,
-                  .end = recipe_.end_rate,
-                  .warm_up = recipe_.warm_up,
-                  .steps = recipe_.steps,
-                  .shape = recipe_.rate_shape},
+        schedule_(rate_schedule(recipe_)),
         runtime_(recipe_.threads) {
     if (!recipe_.validation.empty()) validation_.emplace(recipe_.validation, processor_, recipe_.context);
-    if (Spec::sparse && recipe_.balance_scope == BalanceScope::Step)
+    if (Spec::sparse && recipe_.balance_scope != BalanceScope::MicroBatch)
       expert_counts_.resize(static_cast<std::size_t>(net_.config().text.layers * net_.config().text.experts));
     if (resumed_) restore(folder_.path(*resumed_));
     runtime_.plan([&] {
@@ -74,7 +72,7 @@ class Trainer {
 
   Net& net() { return net_; }
   const Recipe& recipe() const { return recipe_; }
-  Index steps_done() const { return step_; }
+  Index steps_done() const { return state_.step; }
 
   // One update from the next micro-batches. The loss's divisor counts the supervised tokens of the whole step. A step
   // whose loss or gradient is not finite updates nothing; it is reported as skipped. Throws DataError for a line that
@@ -82,30 +80,30 @@ class Trainer {
   Report step() {
     const auto start = Clock::now();
     loader_.next_step(batches_, S::LossKind::power);
-    Report report{.step = step_ + 1, .learning_rate = schedule_(step_ + 1), .waited = seconds_since(start)};
+    Report report{
+        .step = state_.step + 1, .learning_rate = schedule_(state_.step + 1), .waited = seconds_since(start)};
     net_.zero_gradients();
-    std::fill(expert_counts_.begin(), expert_counts_.end(), 0);
-    double loss = 0;
-    float balance = 0;
     for (const Batch& batch : batches_) {
       make_room(batch);
-      pass(batch, loss, balance);
       report.tokens += batch.token_count();
       report.flop += flop_(batch);
       report.supervised += static_cast<Index>(batch.rows.size());
     }
+    count_choices_ahead();
+    double loss = 0;
+    float balance = 0;
+    for (const Batch& batch : batches_) {
+      const bool counted = counts_ahead() && &batch != &batches_.front();
+      set_balance(counted ? Counting::Done : Counting::Backward,
+                  static_cast<float>(batch.token_count()) / static_cast<float>(report.tokens), &balance);
+      run_training_pass(runtime_, net_, batch, tables_, loss);
+    }
     report.loss = loss;
     report.balance = static_cast<double>(balance);
     report.gradient_norm = optimizer_.gradient_norm(runtime_);
-    report.skipped = !std::isfinite(loss) || !std::isfinite(report.gradient_norm);
-    if (report.skipped) {
-      skip(report);
-    } else {
-      skipped_in_a_row_ = 0;
-      optimizer_.update(runtime_, step_ + 1 - skipped_, report.learning_rate, report.gradient_norm);
-    }
-    ++step_;
-    report.skipped_steps = skipped_;
+    state_.count_step(report, recipe_.skipped_in_a_row);
+    if (!report.skipped)
+      optimizer_.update(runtime_, state_.updates(), report.learning_rate, report.gradient_norm);
     report.left_out = loader_.cursor().bad_lines + loader_.cursor().too_long;
     report.seconds = seconds_since(start);
     return report;
@@ -122,18 +120,20 @@ class Trainer {
   // Runs to the last step and writes out/model; on ctrl-C writes a checkpoint and returns Interrupted.
   RunEnd run() {
     const Interrupt interrupt;
-    if (!recipe_.quiet) std::fputs(ledger_text(ledger_, loader_settings(), machine_memory()).c_str(), stderr);
+    if (!recipe_.quiet)
+      std::fputs(ledger_text(ledger_, loader_settings(recipe_, S::context), machine_memory()).c_str(),
+                 stderr);
     Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet,
                       recipe_.quiet ? 0 : multiply_add_rate(runtime_.queue()));
-    StepLog log(recipe_.out + "/log.jsonl", step_);
-    EventFile events(recipe_.out, step_);
-    while (step_ < recipe_.steps) {
+    StepLog log(recipe_.out + "/log.jsonl", state_.step);
+    EventFile events(recipe_.out, state_.step);
+    while (state_.step < recipe_.steps) {
       Report report = step();
       if (validation_ && is_due(recipe_.validate_every, true)) report.validation = validate();
       log.add(report);
       events.add(report);
       progress.show(report);
-      const bool stop = interrupt.requested() && step_ < recipe_.steps;
+      const bool stop = interrupt.requested() && state_.step < recipe_.steps;
       if (stop || is_due(recipe_.checkpoint_every, false)) save_checkpoint();
       if (stop) return RunEnd::Interrupted;
     }
@@ -141,25 +141,18 @@ class Trainer {
     return interrupt.requested() ? RunEnd::Interrupted : RunEnd::Finished;
   }
 
-  // Weights, optimizer, data cursor and counters in out/checkpoint-<step>; all randomness is a function of the seed and
-  // these.
+  // Weights, optimizer, data cursor and counters in out/checkpoint-<step>.
   void save_checkpoint() {
-    folder_.write(step_, [&](const std::string& path) {
+    folder_.write(state_.step, [&](const std::string& path) {
       save_model(path);
       optimizer_.write(path + "/optimizer.safetensors");
-      Json state = Json::object();
-      state.set("stage", S::stage_name.view());
-      state.set("step", step_);
-      state.set("skipped", skipped_);
-      state.set("skipped_in_a_row", skipped_in_a_row_);
-      state.set("recipe", recipe_json(recipe_));
-      state.set("loader", loader_.save());
-      write_file_atomically(path + "/trainer.json", write_json(state, 2));
+      write_run_state(path, S::stage_name.view(), state_, recipe_, loader_);
     });
   }
 
  private:
   using Clock = std::chrono::steady_clock;
+  using Counting = typename Balance<Device>::Counting;
 
   static double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -172,30 +165,12 @@ class Trainer {
   }
   // Whether something done every so many steps is due after this one. The last step counts as `at_end`.
   bool is_due(Index every, bool at_end) const {
-    return step_ == recipe_.steps ? at_end : every > 0 && step_ % every == 0;
-  }
-  // Counts a step that updates nothing.
-  void skip(const Report& report) {
-    ++skipped_;
-    if (++skipped_in_a_row_ <= recipe_.skipped_in_a_row) return;
-    throw DataError(
-        "diverged",
-        {{"at", "step " + std::to_string(report.step)},
-         {"expected", "a finite loss and gradient in one of " + std::to_string(skipped_in_a_row_) + " steps"},
-         {"got",
-          "loss " + std::to_string(report.loss) + ", gradient norm " + std::to_string(report.gradient_norm)},
-         {"try", "a smaller learning rate; the last checkpoint is whole"}});
-  }
-  std::optional<Index> latest_checkpoint() const {
-    const std::vector<Index> steps = folder_.steps();
-    if (steps.empty()) return std::nullopt;
-    folder_.verify(steps.back());
-    return steps.back();
+    return state_.step == recipe_.steps ? at_end : every > 0 && state_.step % every == 0;
   }
   // Refuses what this machine cannot hold.
   MemoryLedger affordable_ledger() const {
     const ModelConfig config = ModelConfig::load(recipe_.start);
-    const LoaderSettings loader = loader_settings();
+    const LoaderSettings loader = loader_settings(recipe_, S::context);
     require_memory(memory_ledger<Net>(config, loader, 0, recipe_.threads), loader, machine_memory());
     return memory_ledger<Net>(config, loader, 0.5, recipe_.threads);
   }
@@ -204,19 +179,10 @@ class Trainer {
     return recipe_.from_scratch ? Net::make(ModelConfig::load(recipe_.start), recipe_.seed)
                                 : Net::load(recipe_.start);
   }
-  LoaderSettings loader_settings() const {
-    const auto unusable = [](bool skip) { return skip ? Unusable::Skip : Unusable::Refuse; };
-    return {.context = recipe_.context,
-            .micro_batches = recipe_.micro_batches,
-            .seed = recipe_.seed,
-            .threads = recipe_.loader_threads,
-            .bad_line = unusable(recipe_.skip_bad_lines),
-            .too_long = unusable(recipe_.skip_too_long)};
-  }
   // Nothing is saved that holds a number which is none.
   void check_values() {
     if (!std::isfinite(optimizer_.value_norm(runtime_)))
-      throw DataError("diverged", {{"at", "step " + std::to_string(step_)},
+      throw DataError("diverged", {{"at", "step " + std::to_string(state_.step)},
                                    {"expected", "finite weights"},
                                    {"try", "a smaller learning rate; the last checkpoint is whole"}});
   }
@@ -226,17 +192,7 @@ class Trainer {
     copy_companions(recipe_.start, path);
   }
   void restore(const std::string& path) {
-    const Json state = parse_json(read_file(path + "/trainer.json"), path + "/trainer.json");
-    if (state.at("stage").string() != S::stage_name.view())
-      throw ConfigError("resume-stage", {{"folder", path},
-                                         {"expected", std::string(S::stage_name.view())},
-                                         {"got", state.at("stage").string()},
-                                         {"try", "another `out` for another stage"}});
-    check_resumed_recipe(state.at("recipe"), recipe_, path);
-    step_ = state.at("step").integer();
-    skipped_ = state.at("skipped").integer();
-    skipped_in_a_row_ = state.at("skipped_in_a_row").integer();
-    loader_.restore(state.at("loader"));
+    state_ = read_run_state(path, S::stage_name.view(), recipe_, loader_);
     optimizer_.read(path + "/optimizer.safetensors");
   }
 
@@ -254,19 +210,33 @@ class Trainer {
     const Batch bound = planned_.outline(static_cast<Index>(window));
     double loss = 0;
     float balance = 0;
-    runtime_.plan([&] { pass(bound, loss, balance); });
+    set_balance(Counting::Backward, 1, &balance);
+    runtime_.plan([&] { run_training_pass(runtime_, net_, bound, tables_, loss); });
+    if (counts_ahead()) runtime_.plan([&] { run_routing_pass(runtime_, net_, bound, tables_); });
   }
 
-  // Forward, loss and backward of one packed batch; adds to the gradients.
-  void pass(const Batch& batch, double& loss, float& balance) {
-    // The mean over layers and micro-batches.
-    const Index parts = net_.config().text.layers * recipe_.micro_batches;
-    runtime_.balance() = {.coefficient = Spec::sparse ? recipe_.balance / static_cast<float>(parts) : 0.0f,
-                          .loss = {&balance, Shape<1>{{1}}}};
+  // Whether the choices of later micro-batches are counted before the first one learns.
+  bool counts_ahead() const {
+    return Spec::sparse && recipe_.balance > 0 && recipe_.balance_scope == BalanceScope::Step;
+  }
+  // The first micro-batch counts its own on the way back, when it has those of the others.
+  void count_choices_ahead() {
+    std::fill(expert_counts_.begin(), expert_counts_.end(), 0);
+    if (!counts_ahead()) return;
+    set_balance(Counting::Forward, 0, nullptr);
+    for (std::size_t i = 1; i < batches_.size(); ++i) run_routing_pass(runtime_, net_, batches_[i], tables_);
+  }
+  // A mean over layers and tokens, of which a batch has this share; added to `balance`.
+  void set_balance(Counting counting, float share, float* balance) {
+    const ModelConfig& config = net_.config();
+    runtime_.balance() = {
+        .coefficient = Spec::sparse ? recipe_.balance * share / static_cast<float>(config.text.layers) : 0.0f,
+        .loss = {balance, Shape<1>{{1}}},
+        .counts = {},
+        .counting = counting};
     if (!expert_counts_.empty())
       runtime_.balance().counts = {expert_counts_.data(),
-                                   Shape<2>{{net_.config().text.layers, net_.config().text.experts}}};
-    run_training_pass(runtime_, net_, batch, tables_, loss);
+                                   Shape<2>{{config.text.layers, config.text.experts}}};
   }
 
   Recipe recipe_;
@@ -285,8 +255,7 @@ class Trainer {
   std::vector<Batch> batches_;
   BatchSizes planned_;
   std::vector<std::int64_t> expert_counts_;  // [layers, experts], choices in this step; or empty
-  Index step_ = 0;
-  Index skipped_ = 0, skipped_in_a_row_ = 0;
+  RunState state_;
 };
 
 }  // namespace vlm

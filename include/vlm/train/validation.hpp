@@ -38,17 +38,17 @@ class Validation {
     };
     Packer packer(std::span(&batch_, 1), context_, processor_->config());
     for (Index line = 0; line < file_.size(); ++line) {
-      const Sample sample = processor_->training_sample(file_.conversation(line));
-      Packer::Place place = packer.add(sample);
+      processor_->training_sample(file_.conversation(line), sample_, memory_);
+      Packer::Place place = packer.add(sample_);
       if (place == Packer::Place::StepFull) {
         score();
         batch_.clear();
-        place = packer.add(sample);
+        place = packer.add(sample_);
       }
       if (place == Packer::Place::TooLong)
         detail::throw_data_line(file_.place(line), "messages",
                                 "at most the context of " + std::to_string(context_) + " tokens",
-                                std::to_string(sample.tokens.size()), "a longer context");
+                                std::to_string(sample_.tokens.size()), "a longer context");
     }
     score();
     return count > 0 ? sum / static_cast<double>(count) : 0;
@@ -58,6 +58,8 @@ class Validation {
   JsonlFile file_;
   const Processor* processor_;
   Index context_;
+  Sample sample_;
+  Processor::Memory memory_;
   Batch batch_;
 };
 

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,13 +55,5 @@ struct Image {
   const std::uint8_t* at(Index y, Index x) const { return pixels.data() + (y * width + x) * 3; }
   friend bool operator==(const Image&, const Image&) = default;
 };
-
-// Grey values [height, width], each repeated as red, green and blue.
-inline Image grey_to_rgb(Index height, Index width, std::span<const std::uint8_t> grey,
-                         std::string_view name) {
-  Image image(height, width, name);
-  for (std::size_t i = 0; i < grey.size(); ++i) std::memset(image.pixels.data() + 3 * i, grey[i], 3);
-  return image;
-}
 
 }  // namespace vlm

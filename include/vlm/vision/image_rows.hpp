@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -57,6 +58,25 @@ class RowsOfImage final : public ImageRows {
 
  private:
   const Image& image_;
+  Index next_ = 0;
+};
+
+// The rows of grey levels [height, width] in memory.
+class RowsOfGrey final : public ImageRows {
+ public:
+  RowsOfGrey(Index height, Index width, std::span<const std::uint8_t> levels)
+      : ImageRows(height, width), levels_(levels) {}
+
+  void read(std::uint8_t* pixels, Index count, Index pitch) override {
+    for (Index row = 0; row < count; ++row, ++next_) {
+      const std::uint8_t* from = levels_.data() + next_ * width();
+      std::uint8_t* to = pixels + row * pitch;
+      for (Index x = 0; x < width(); ++x) std::memset(to + 4 * x, from[x], 4);
+    }
+  }
+
+ private:
+  std::span<const std::uint8_t> levels_;
   Index next_ = 0;
 };
 

@@ -4,7 +4,9 @@
 
 #include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -30,7 +32,7 @@ namespace vlm {
 
 namespace detail {
 
-// Small formats are decoded as a whole.
+// A small format that is decoded as a whole.
 inline std::unique_ptr<ImageRows> rows_of_decoded(const Image& image) {
   RowsOfPixels::Pixels pixels(static_cast<std::size_t>(4 * image.height * image.width));
   RowsOfImage(image).read(pixels.data(), image.height, 4 * image.width);
@@ -45,7 +47,7 @@ inline std::unique_ptr<ImageRows> open_image(std::string_view bytes, std::string
   const ImageHeader header = read_image_header(bytes, name);
   std::unique_ptr<ImageRows> rows;
   if (header.format == ImageFormat::Pnm)
-    rows = detail::rows_of_decoded(decode_pnm(bytes, name));
+    rows = std::make_unique<PnmRows>(bytes, name);
   else if (header.format == ImageFormat::Bmp)
     rows = detail::rows_of_decoded(decode_bmp(bytes, name));
   else
@@ -62,14 +64,22 @@ inline Image decode_image(std::string_view bytes, std::string_view name) {
 // An image from a file; FileError where it cannot be read.
 inline Image read_image(const std::string& path) { return decode_image(MappedFile(path).text(), path); }
 
-// One image of a rank-3 IDX file.
-inline Image idx_image(const IdxFile& file, Index index) {
+// The rows of one image of a rank-3 IDX file, which must outlive them.
+inline RowsOfGrey idx_rows(const IdxFile& file, Index index) {
   const std::vector<Index>& extents = file.extents();
   if (extents.size() != 3)
     throw DataError("idx-rank", {{"file", file.path()},
                                  {"expected", "an IDX file of images [count, height, width]"},
                                  {"got", "an IDX file of labels " + shape_text(extents)}});
-  return grey_to_rgb(extents[1], extents[2], file.item(index), file.path() + "#" + std::to_string(index));
+  const std::span<const std::uint8_t> levels = file.item(index);
+  if (extents[1] > max_image_pixels / extents[2])
+    check_image_size(extents[1], extents[2], file.path() + "#" + std::to_string(index));
+  return {extents[1], extents[2], levels};
+}
+// It as an image.
+inline Image idx_image(const IdxFile& file, Index index) {
+  RowsOfGrey rows = idx_rows(file, index);
+  return read_all(rows, file.path());
 }
 
 // The image that a conversation names: a file, or "path#index" inside an IDX file.

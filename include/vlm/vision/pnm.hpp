@@ -16,6 +16,7 @@
 #include <vlm/core/error.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/vision/image.hpp>
+#include <vlm/vision/image_rows.hpp>
 
 namespace vlm {
 
@@ -77,43 +78,76 @@ inline std::uint8_t pnm_level(Index value, Index largest, bool grey) {
   return static_cast<std::uint8_t>(std::min(level, 255.0));
 }
 
-}  // namespace detail
+struct PnmFile {
+  Index height, width, largest;
+  bool grey;
+  std::string_view values;  // of one byte, or of two, the higher first
+};
 
-// `name` stands in errors, which are DataError.
-inline Image decode_pnm(std::string_view bytes, std::string_view name) {
-  if (!detail::is_pnm(bytes))
+// Checks everything but the values, of which any is possible.
+inline PnmFile read_pnm(std::string_view bytes, std::string_view name) {
+  if (!is_pnm(bytes))
     throw DataError(
         "image-format",
         {{"image", std::string(name)}, {"expected", "binary PPM or PGM"}, {"got", "another kind of file"}});
-  detail::PnmHeader header(bytes, name);
-  const Index width = header.number("width");
-  const Index height = header.number("height");
-  const Index largest = header.number("the largest value");
-  if (largest > 65535)
+  PnmHeader header(bytes, name);
+  PnmFile file{};
+  file.width = header.number("width");
+  file.height = header.number("height");
+  file.largest = header.number("the largest value");
+  if (file.largest > 65535)
     throw DataError("image-depth", {{"image", std::string(name)},
                                     {"expected", "at most 16 bits per value (largest value 65535)"},
-                                    {"got", "largest value " + std::to_string(largest)}});
-  check_image_size(height, width, name);
-  const std::string_view data = header.rest();
-  const bool grey = bytes[1] == '5';
-  const std::size_t values = static_cast<std::size_t>(height * width) * (grey ? 1 : 3);
-  const std::size_t width_of_value = largest > 255 ? 2 : 1;
-  if (data.size() != values * width_of_value)
-    throw DataError("image-truncated",
-                    {{"image", std::string(name)},
-                     {"expected", std::to_string(values * width_of_value) + " bytes of pixels"},
-                     {"got", std::to_string(data.size())}});
-  const auto* from = reinterpret_cast<const std::uint8_t*>(data.data());
-  Image image(height, width, name);
-  for (std::size_t i = 0; i < values; ++i) {
-    const Index value = width_of_value == 1 ? from[i] : Index{from[2 * i]} << 8 | from[2 * i + 1];
-    const std::uint8_t level = largest == 255 ? from[i] : detail::pnm_level(value, largest, grey);
-    if (grey)
-      std::memset(image.pixels.data() + 3 * i, level, 3);
-    else
-      image.pixels[i] = level;
+                                    {"got", "largest value " + std::to_string(file.largest)}});
+  check_image_size(file.height, file.width, name);
+  file.values = header.rest();
+  file.grey = bytes[1] == '5';
+  const std::size_t size =
+      static_cast<std::size_t>(file.height * file.width) * (file.grey ? 1 : 3) * (file.largest > 255 ? 2 : 1);
+  if (file.values.size() != size)
+    throw DataError("image-truncated", {{"image", std::string(name)},
+                                        {"expected", std::to_string(size) + " bytes of pixels"},
+                                        {"got", std::to_string(file.values.size())}});
+  return file;
+}
+
+}  // namespace detail
+
+// The rows of a PNM file, its size and length checked. `name` stands in errors, which are DataError.
+class PnmRows final : public ImageRows {
+ public:
+  PnmRows(std::string_view bytes, std::string_view name) : PnmRows(detail::read_pnm(bytes, name)) {}
+
+  void read(std::uint8_t* pixels, Index count, Index pitch) override {
+    for (Index row = 0; row < count; ++row) {
+      std::uint8_t* to = pixels + row * pitch;
+      for (Index x = 0; x < width(); ++x, to += 4) {
+        for (std::size_t c = 0; c < (file_.grey ? 1u : 3u); ++c) to[c] = next_level();
+        if (file_.grey) to[1] = to[2] = to[0];
+        to[3] = 255;
+      }
+    }
   }
-  return image;
+
+ private:
+  explicit PnmRows(const detail::PnmFile& file) : ImageRows(file.height, file.width), file_(file) {}
+
+  std::uint8_t next_level() {
+    const auto next_byte = [this] { return static_cast<std::uint8_t>(file_.values[at_++]); };
+    const std::uint8_t first = next_byte();
+    if (file_.largest == 255) return first;
+    const Index value = file_.largest > 255 ? Index{first} << 8 | next_byte() : first;
+    return detail::pnm_level(value, file_.largest, file_.grey);
+  }
+
+  detail::PnmFile file_;
+  std::size_t at_ = 0;
+};
+
+// `name` stands in errors, which are DataError.
+inline Image decode_pnm(std::string_view bytes, std::string_view name) {
+  PnmRows rows(bytes, name);
+  return read_all(rows, name);
 }
 
 inline void write_ppm(const std::string& path, const Image& image) {

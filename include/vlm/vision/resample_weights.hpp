@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <vlm/core/recycled.hpp>
 #include <vlm/core/shape.hpp>
 
 namespace vlm {
@@ -29,8 +30,10 @@ class ResampleWeights {
       : scale_(static_cast<double>(in_size) / static_cast<double>(out_size)),
         stretch_(std::max(scale_, 1.0)),
         capacity_((static_cast<Index>(std::ceil(2.0 * stretch_)) * 2 + 1 + 3) / 4 * 4),
-        weights_(static_cast<std::size_t>(out_size * capacity_ + readable)) {
-    std::vector<double> exact(static_cast<std::size_t>(capacity_));
+        weights_(static_cast<std::size_t>(out_size * capacity_ + readable), 0) {
+    std::vector<double, Recycled<double>> exact(static_cast<std::size_t>(capacity_));
+    begins_.reserve(static_cast<std::size_t>(out_size));
+    counts_.reserve(static_cast<std::size_t>(out_size));
     for (Index i = 0; i < out_size; ++i) fill_window(i, in_size, exact);
   }
 
@@ -48,7 +51,7 @@ class ResampleWeights {
     return 0.0;
   }
 
-  void fill_window(Index i, Index in_size, std::vector<double>& exact) {
+  void fill_window(Index i, Index in_size, std::vector<double, Recycled<double>>& exact) {
     const double center = (static_cast<double>(i) + 0.5) * scale_;
     const double support = 2.0 * stretch_;
     Index begin = std::max(static_cast<Index>(center - support + 0.5), Index{0});
@@ -79,8 +82,8 @@ class ResampleWeights {
 
   double scale_, stretch_;
   Index capacity_;
-  std::vector<std::int32_t> weights_;
-  std::vector<Index> begins_, counts_;
+  std::vector<std::int32_t, Recycled<std::int32_t>> weights_;
+  std::vector<Index, Recycled<Index>> begins_, counts_;
 };
 
 // Whether Pillow 13 shrinks the height before it resizes the width; releases before it never do. The order shows where the

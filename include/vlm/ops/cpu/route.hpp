@@ -80,6 +80,7 @@ void compute(Queue<Cpu>& queue, const RouteForward<Cpu, T>& op, Scratch) {
     }
   for (Index e = count; e > 0; --e) op.offsets(e) = op.offsets(e - 1);
   op.offsets(0) = 0;
+  for (Index e = 0; op.counts && e < count; ++e) op.counts(e) += op.offsets(e + 1) - op.offsets(e);
 }
 
 template <class T>
@@ -151,8 +152,10 @@ void compute(Queue<Cpu>&, const BalanceLoss<Cpu, T>& op, Scratch) {
   double slots = static_cast<double>(op.offsets(count));
   if (op.counts) {
     slots = 0;
-    for (Index e = 0; e < count; ++e)
-      slots += static_cast<double>(op.counts(e) += op.offsets(e + 1) - op.offsets(e));
+    for (Index e = 0; e < count; ++e) {
+      if (!op.counted) op.counts(e) += op.offsets(e + 1) - op.offsets(e);
+      slots += static_cast<double>(op.counts(e));
+    }
   }
   double loss = 0;
   for (Index e = 0; e < count; ++e) {

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include <vlm/core/queue.hpp>
+#include <vlm/core/recycled.hpp>
 #include <vlm/core/shape.hpp>
-#include <vlm/core/unzeroed.hpp>
 #include <vlm/ops/cpu/lanes.hpp>
 #include <vlm/vision/cpu/pixel_kernels.hpp>
 #include <vlm/vision/pixel_pass.hpp>
@@ -24,6 +24,8 @@
 namespace vlm {
 
 namespace cpu {
+
+using Places = std::vector<Index, Recycled<Index>>;
 
 // Rows of pixels, each with room for vectors that reach over its end.
 class PixelRows {
@@ -39,15 +41,15 @@ class PixelRows {
 
  private:
   Index pitch_ = 0;
-  std::vector<Pixel, Unzeroed<Pixel>> pixels_;
+  std::vector<Pixel, Recycled<Pixel>> pixels_;
 };
 
 // Decodes rows and hands out bands in order. `lows[b]` and `highs[b]` bound the source rows that band b reads; neither ever
 // falls.
 class BandedRows {
  public:
-  BandedRows(ImageRows& source, std::vector<Index> lows, std::vector<Index> highs, int threads)
-      : source_(source), lows_(std::move(lows)), highs_(std::move(highs)), finished_(lows_.size()) {
+  BandedRows(ImageRows& source, const Places& lows, const Places& highs, int threads)
+      : source_(source), lows_(lows), highs_(highs), finished_(lows_.size(), 0) {
     Index longest = 0;
     for (std::size_t band = 0; band < lows_.size(); ++band)
       longest = std::max(longest, highs_[band] - lows_[band]);
@@ -110,8 +112,8 @@ class BandedRows {
   }
 
   ImageRows& source_;
-  std::vector<Index> lows_, highs_;
-  std::vector<std::uint8_t> finished_;
+  const Places &lows_, &highs_;
+  std::vector<std::uint8_t, Recycled<std::uint8_t>> finished_;
   PixelRows ring_;
   Index ring_rows_ = 0, decoded_ = 0;
   std::size_t next_ = 0, oldest_ = 0;  // the next band to be taken, and the first that is not finished
@@ -139,7 +141,7 @@ class PixelPass {
   template <class Use>
   void run(Use&& use) {
     const Index bands = (height_ + band_rows_ - 1) / band_rows_;
-    std::vector<Index> lows(static_cast<std::size_t>(bands), source_.height()), highs(lows.size(), 0);
+    Places lows(static_cast<std::size_t>(bands), source_.height()), highs(lows.size(), 0);
     for (Index y = 0; y < height_; ++y) {
       const auto band = static_cast<std::size_t>(y / band_rows_);
       lows[band] = std::min(lows[band], rows_.window(y).begin);
@@ -172,8 +174,8 @@ class PixelPass {
  private:
   // What a thread keeps from band to band.
   struct Room {
-    std::vector<const Pixel*> rows;
-    std::vector<ResampleWeights::Window> windows;
+    std::vector<const Pixel*, Recycled<const Pixel*>> rows;
+    std::vector<ResampleWeights::Window, Recycled<ResampleWeights::Window>> windows;
     PixelRows shrunk, widened;
     Index shrunk_rows = 0, widened_rows = 0;
   };
