@@ -134,20 +134,10 @@ void save_rows(const Seen& seen, const std::string& path) {
   writer.commit();
 }
 
-void save_picture([[maybe_unused]] const vlm::Image& picture, const std::string& path) {
-#if VLM_HAS_IMAGE
-  vlm::write_png(path, picture);
-#else
-  throw vlm::ConfigError("image-format", {{"file", path},
-                                          {"expected", "a program that was built with vlm::image"},
-                                          {"got", "one that writes no PNG"}});
-#endif
-}
-
 int look(const Options& options) {
   const Seen seen = see(options);
   if (!options.rows.empty()) save_rows(seen, options.rows);
-  if (!options.png.empty()) save_picture(seen.picture, options.png);
+  if (!options.png.empty()) vlm::write_png(options.png, seen.picture);
   return 0;
 }
 
@@ -159,7 +149,7 @@ int main(int count, char** arguments) {
   app.add_option("FOLDER", options.folder, "the model: preprocessor_config.json or processor_config.json")
       ->required();
   app.add_option("IMAGE_OR_VIDEO", options.path,
-                 "JPEG, PNG, WebP, GIF, BMP, PPM, PGM; MP4, MKV, WebM, AVI, ...")
+                 "JPEG, PNG, WebP, GIF, BMP, PBM, PGM, PPM; MP4, MKV, WebM, AVI, ...")
       ->required();
   app.add_option("--rows", options.rows, "file for the patch rows: pixel_values, grid_thw (safetensors)");
   app.add_option("--png", options.png, "file for the image at the size that the model sees");

@@ -178,8 +178,8 @@ BOOST_AUTO_TEST_CASE(parts_of_different_models_are_refused) {
 
 BOOST_AUTO_TEST_CASE(placeholders_widen_to_the_times_and_tokens_of_their_videos) {
   // A program may bring an opener of its own; these clips are black, as long as their names.
-  vlm::register_video_opener([](const std::string& path, const vlm::VideoFileOptions&) {
-    const auto frames = static_cast<vlm::Index>(path.size() - path.rfind('/') - 1);
+  vlm::register_video_opener([](const vlm::VideoSource& source, const vlm::VideoFileOptions&) {
+    const auto frames = static_cast<vlm::Index>(source.name.size() - source.name.rfind('/') - 1);
     return vlm::Video(frames, {16, 24}, vlm::FrameClock::rate(2),
                       [](vlm::Index) { return vlm::Image(16, 24); });
   });

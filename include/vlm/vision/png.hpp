@@ -23,12 +23,13 @@
 #include <vector>
 
 #include <png.h>
+#include <zlib.h>
 
 #include <vlm/core/error.hpp>
-#include <vlm/io/file.hpp>
 #include <vlm/vision/image.hpp>
 #include <vlm/vision/image_bytes.hpp>
 #include <vlm/vision/image_codecs.hpp>
+#include <vlm/vision/png_orientation.hpp>
 
 namespace vlm {
 
@@ -183,6 +184,17 @@ inline std::unique_ptr<ImageRows> open_png(std::string_view bytes, const ImageHe
 }
 inline const bool png_registered = register_image_codec(ImageFormat::Png, open_png);
 
+inline std::string inflate_text(std::string_view stream, std::size_t most) {
+  std::string text(std::min(most, 1032 * stream.size() + 64), '\0');  // it cannot grow more than that
+  auto size = static_cast<uLongf>(text.size());
+  const int status =
+      uncompress(reinterpret_cast<Bytef*>(text.data()), &size, reinterpret_cast<const Bytef*>(stream.data()),
+                 static_cast<uLong>(stream.size()));
+  text.resize(status == Z_OK ? static_cast<std::size_t>(size) : 0);
+  return text;
+}
+inline const bool png_inflater_registered = register_png_inflater(inflate_text);
+
 }  // namespace detail
 
 // The bytes of a PNG file.
@@ -204,9 +216,6 @@ inline std::string encode_png(const Image& image) {
 }
 namespace detail {
 inline const bool png_writer_registered = register_png_writer(encode_png);
-}
-inline void write_png(const std::string& path, const Image& image) {
-  write_file_atomically(path, encode_png(image));
 }
 
 }  // namespace vlm

@@ -1,17 +1,17 @@
-// Binary PPM and PGM (Netpbm's P6 and P5), read and written. Values of other depths than 8 bits become what Pillow makes
-// of them: those of PPM are scaled to 255; those of PGM too up to 8 bits, and beyond they are cut off at 255.
+// The six forms of PBM, PGM and PPM: bits, grey or colours as text (P1, P2, P3) or as bytes (P4, P5, P6). Values of other
+// depths than 8 bits become what Pillow makes of them: those of PPM are scaled to 255; those of PGM too up to 8 bits, and
+// beyond they are cut off at 255. As in Pillow, a comment with the end of its line counts for nothing, wherever it stands
+// in the text, and what follows the pixels is passed over.
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <span>
+#include <limits>
 #include <string>
 #include <string_view>
-#include <system_error>
+#include <vector>
 
 #include <vlm/core/error.hpp>
 #include <vlm/io/file.hpp>
@@ -21,60 +21,102 @@ namespace vlm {
 
 namespace detail {
 
-// Numbers separated by white space; "#" starts a comment up to the end of the line.
-class PnmHeader {
- public:
-  PnmHeader(std::string_view bytes, std::string_view name) : bytes_(bytes), name_(name), next_(2) {}
+inline bool is_pnm_space(int c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+inline bool is_pnm(std::string_view bytes) {
+  return bytes.size() >= 2 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6' &&
+         (bytes.size() == 2 || bytes[2] == '#' || is_pnm_space(bytes[2]));
+}
+
+// Numbers as text, with white space between them.
+class PnmText {
+ public:
+  PnmText(std::string_view bytes, std::string_view name) : bytes_(bytes), name_(name), next_(2) {}
+
+  // A number of the header.
   Index number(std::string_view what) {
-    skip_space();
-    Index value = 0;
-    const auto [end, error] = std::from_chars(bytes_.data() + next_, bytes_.data() + bytes_.size(), value);
-    if (error != std::errc() || value < 1) fail(std::string(what) + ", a positive number", "none at byte ");
-    next_ = static_cast<std::size_t>(end - bytes_.data());
+    const Index value = token();
+    if (value < 1) fail("image-header", std::string(what) + ", a positive number", "none");
     return value;
   }
   // The pixels start after exactly one white-space character.
   std::string_view rest() {
-    if (next_ >= bytes_.size() || !is_space(bytes_[next_]))
-      fail("white space before the pixels", "none at byte ");
-    return bytes_.substr(next_ + 1);
+    start_ = next_;
+    if (next_ >= bytes_.size() || !is_pnm_space(bytes_[next_]))
+      fail("image-header", "white space before the pixels", "none");
+    return bytes_.substr(++next_);
+  }
+  // A value of a pixel.
+  Index value(Index largest) {
+    const Index value = token();
+    if (value < 0 || value > largest)
+      fail("image-damaged", "pixels from 0 to " + std::to_string(largest),
+           next_ == start_ ? "none" : "another");
+    return value;
+  }
+  // The bits need no white space between them.
+  Index bit() {
+    skip_space();
+    const int c = peek();
+    if (c != '0' && c != '1') fail("image-damaged", "pixels of 0 or 1", c < 0 ? "none" : "another");
+    ++next_;
+    return c - '0';
   }
 
  private:
-  static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-  void skip_space() {
-    while (next_ < bytes_.size() && (is_space(bytes_[next_]) || bytes_[next_] == '#')) {
-      const bool comment = bytes_[next_] == '#';
-      next_ = comment ? std::min(bytes_.find('\n', next_), bytes_.size()) : next_ + 1;
-    }
+  // The next character outside of comments; -1 at the end.
+  int peek() {
+    while (next_ < bytes_.size() && bytes_[next_] == '#')
+      next_ = std::min(bytes_.find_first_of("\r\n", next_), bytes_.size() - 1) + 1;
+    return next_ < bytes_.size() ? static_cast<unsigned char>(bytes_[next_]) : -1;
   }
-  [[noreturn]] void fail(const std::string& expected, const char* got) const {
-    throw DataError(
-        "image-header",
-        {{"image", std::string(name_)}, {"expected", expected}, {"got", got + std::to_string(next_)}});
+  void skip_space() {
+    while (is_pnm_space(peek())) ++next_;
+    start_ = next_;
+  }
+  // What stands up to the next white space or the end; -1 where that is no number.
+  Index token() {
+    constexpr Index most = (std::numeric_limits<Index>::max() - 9) / 10;
+    skip_space();
+    Index value = -1;
+    for (int c = peek(); c >= 0 && !is_pnm_space(c); ++next_, c = peek()) {
+      if (c < '0' || c > '9' || value > most) return -1;
+      value = 10 * std::max(value, Index{0}) + (c - '0');
+    }
+    return value;
+  }
+  [[noreturn]] void fail(const char* id, const std::string& expected, const char* got) const {
+    throw DataError(id, {{"image", std::string(name_)},
+                         {"expected", expected},
+                         {"got", std::string(got) + " at byte " + std::to_string(start_)}});
   }
 
   std::string_view bytes_, name_;
-  std::size_t next_;
+  std::size_t next_, start_ = 0;
 };
-
-inline bool is_pnm(std::string_view bytes) { return bytes.starts_with("P5") || bytes.starts_with("P6"); }
 
 struct PnmSize {
   Index height = 0, width = 0;
 };
-inline PnmSize pnm_size(std::string_view bytes, std::string_view name) {
-  PnmHeader header(bytes, name);
+inline PnmSize pnm_size(PnmText& header) {
   const Index width = header.number("width");
   return {header.number("height"), width};
 }
+inline PnmSize pnm_size(std::string_view bytes, std::string_view name) {
+  PnmText header(bytes, name);
+  return pnm_size(header);
+}
 
-// A value of a PNM file as a level from 0 to 255.
-inline std::uint8_t pnm_level(Index value, Index largest, bool grey) {
-  const double full = grey && largest > 255 ? 65535 : 255;
-  const double level = std::nearbyint(static_cast<double>(value) / static_cast<double>(largest) * full);
-  return static_cast<std::uint8_t>(std::min(level, 255.0));
+// The level from 0 to 255 of each value up to the largest. A bit of 1 is black.
+inline std::vector<std::uint8_t> pnm_levels(Index largest, bool bits, bool colours) {
+  if (bits) return {255, 0};
+  std::vector<std::uint8_t> levels(static_cast<std::size_t>(largest) + 1);
+  const double full = !colours && largest > 255 ? 65535 : 255;
+  for (std::size_t value = 0; value < levels.size(); ++value) {
+    const double level = std::nearbyint(static_cast<double>(value) / static_cast<double>(largest) * full);
+    levels[value] = static_cast<std::uint8_t>(std::min(level, 255.0));
+  }
+  return levels;
 }
 
 }  // namespace detail
@@ -84,35 +126,55 @@ inline Image decode_pnm(std::string_view bytes, std::string_view name) {
   if (!detail::is_pnm(bytes))
     throw DataError(
         "image-format",
-        {{"image", std::string(name)}, {"expected", "binary PPM or PGM"}, {"got", "another kind of file"}});
-  detail::PnmHeader header(bytes, name);
-  const Index width = header.number("width");
-  const Index height = header.number("height");
-  const Index largest = header.number("the largest value");
+        {{"image", std::string(name)}, {"expected", "PBM, PGM or PPM"}, {"got", "another kind of file"}});
+  const char form = bytes[1];
+  const bool text = form <= '3', bits = form == '1' || form == '4', colours = form == '3' || form == '6';
+  detail::PnmText reader(bytes, name);
+  const auto [height, width] = detail::pnm_size(reader);
+  const Index largest = bits ? 1 : reader.number("the largest value");
   if (largest > 65535)
     throw DataError("image-depth", {{"image", std::string(name)},
                                     {"expected", "at most 16 bits per value (largest value 65535)"},
                                     {"got", "largest value " + std::to_string(largest)}});
   check_image_size(height, width, name);
-  const std::string_view data = header.rest();
-  const bool grey = bytes[1] == '5';
-  const std::size_t values = static_cast<std::size_t>(height * width) * (grey ? 1 : 3);
-  const std::size_t width_of_value = largest > 255 ? 2 : 1;
-  if (data.size() != values * width_of_value)
+  const std::string_view data = reader.rest();
+  const auto row = static_cast<std::size_t>(width * (colours ? 3 : 1)),
+             rows = static_cast<std::size_t>(height);
+  // Of text, the least that it takes: a digit for each value, and white space between all but bits.
+  const std::size_t least = bits && !text ? (row + 7) / 8 * rows
+                            : text        ? (bits ? row * rows : 2 * row * rows - 1)
+                                          : (largest > 255 ? 2 : 1) * row * rows;
+  if (data.size() < least)
     throw DataError("image-truncated",
                     {{"image", std::string(name)},
-                     {"expected", std::to_string(values * width_of_value) + " bytes of pixels"},
+                     {"expected", "at least " + std::to_string(least) + " bytes of pixels"},
                      {"got", std::to_string(data.size())}});
-  const auto* from = reinterpret_cast<const std::uint8_t*>(data.data());
+
   Image image(height, width, name);
-  for (std::size_t i = 0; i < values; ++i) {
-    const Index value = width_of_value == 1 ? from[i] : Index{from[2 * i]} << 8 | from[2 * i + 1];
-    const std::uint8_t level = largest == 255 ? from[i] : detail::pnm_level(value, largest, grey);
-    if (grey)
-      std::memset(image.pixels.data() + 3 * i, level, 3);
-    else
-      image.pixels[i] = level;
-  }
+  const std::vector<std::uint8_t> levels = detail::pnm_levels(largest, bits, colours);
+  const auto read_pixels = [&](auto&& value_at) {
+    std::uint8_t* to = image.pixels.data();
+    for (std::size_t y = 0; y < rows; ++y)
+      for (std::size_t x = 0; x < row; ++x) {
+        const auto value = static_cast<std::size_t>(value_at(y, x));
+        const std::uint8_t level = value < levels.size() ? levels[value] : 255;
+        for (int copies = colours ? 1 : 3; copies > 0; --copies) *to++ = level;
+      }
+  };
+  const auto byte = [&data](std::size_t at) { return Index{static_cast<std::uint8_t>(data[at])}; };
+  if (text && bits)
+    read_pixels([&](std::size_t, std::size_t) { return reader.bit(); });
+  else if (text)
+    read_pixels([&](std::size_t, std::size_t) { return reader.value(largest); });
+  else if (bits)
+    read_pixels(
+        [&](std::size_t y, std::size_t x) { return byte(y * ((row + 7) / 8) + x / 8) >> (7 - x % 8) & 1; });
+  else if (largest > 255)
+    read_pixels([&](std::size_t y, std::size_t x) {
+      return byte(2 * (y * row + x)) << 8 | byte(2 * (y * row + x) + 1);
+    });
+  else
+    read_pixels([&](std::size_t y, std::size_t x) { return byte(y * row + x); });
   return image;
 }
 
