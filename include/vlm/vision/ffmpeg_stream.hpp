@@ -172,8 +172,8 @@ class FfmpegStream {
       memory_ = std::make_unique<FfmpegMemory>(*source_.bytes);
       format->pb = memory_->get();
     }
-    const std::string url = source_.bytes ? "" : "file:" + source_.name;
-    const int status = avformat_open_input(&format, url.c_str(), nullptr, options.get());
+    // Of bytes nothing is opened under the name, but FFmpeg guesses by it too.
+    const int status = avformat_open_input(&format, ("file:" + source_.name).c_str(), nullptr, options.get());
     if (status < 0) format_.release();  // FFmpeg has freed it
     if (status < 0) throw_no_video("a video file", ffmpeg_text(status));
     // Reading the header may decode: the limits hold there too.

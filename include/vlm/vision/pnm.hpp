@@ -119,6 +119,15 @@ inline std::vector<std::uint8_t> pnm_levels(Index largest, bool bits, bool colou
   return levels;
 }
 
+// The bytes of pixels, `row` values in each of `rows`; of text the least: a digit for each value, and white space between
+// all but bits.
+inline std::size_t least_pnm_bytes(char form, std::size_t row, std::size_t rows, Index largest) {
+  if (form == '1') return row * rows;
+  if (form <= '3') return 2 * row * rows - 1;
+  if (form == '4') return (row + 7) / 8 * rows;
+  return (largest > 255 ? 2 : 1) * row * rows;
+}
+
 }  // namespace detail
 
 // `name` stands in errors, which are DataError.
@@ -140,10 +149,7 @@ inline Image decode_pnm(std::string_view bytes, std::string_view name) {
   const std::string_view data = reader.rest();
   const auto row = static_cast<std::size_t>(width * (colours ? 3 : 1)),
              rows = static_cast<std::size_t>(height);
-  // Of text, the least that it takes: a digit for each value, and white space between all but bits.
-  const std::size_t least = bits && !text ? (row + 7) / 8 * rows
-                            : text        ? (bits ? row * rows : 2 * row * rows - 1)
-                                          : (largest > 255 ? 2 : 1) * row * rows;
+  const std::size_t least = detail::least_pnm_bytes(form, row, rows, largest);
   if (data.size() < least)
     throw DataError("image-truncated",
                     {{"image", std::string(name)},
