@@ -212,6 +212,22 @@ def files():
     yield "grey.pgm", saved(picture(33, 52, 59).convert("L"), "PPM"), SMALL
     yield "deep.ppm", b"P6 29 31 1000\n" + (scene(31, 29, 60).astype(np.uint16) * 3).astype(">u2").tobytes(), SMALL
     yield "deep.pgm", b"P5 35 30 65535\n" + (scene(30, 35, 61)[..., 0].astype(np.uint16) * 2).astype(">u2").tobytes(), SMALL
+    for grey in (False, True):
+        name, colours = ("short_grey", bytes([0] * 3 + [1] * 3 + [2] * 3 + [3] * 3)) if grey else ("short", bytes(range(150, 162)))
+        indices = Image.fromarray(scene(20, 24, 71)[..., 0] % 9)
+        indices.putpalette(bytes(range(256)) * 3)
+        png = bytearray(saved(indices, "PNG", bits=8))
+        at = png.index(b"PLTE") - 4
+        png[at:at + 12 + 768] = png_chunk(b"PLTE", colours)
+        yield f"{name}.png", bytes(png), SMALL
+        gif = bytearray(saved(indices, "GIF", optimize=False))
+        gif[10] = 0xF1  # four colours
+        gif[13:13 + 768] = colours
+        yield f"{name}.gif", bytes(gif), SMALL
+        palette = b"".join(colours[i:i + 3] + b"\0" for i in range(0, 12, 3))
+        bitmap = bytearray(bmp(24, 20, 8, np.asarray(indices)[::-1].tobytes(), extra=palette))
+        bitmap[46] = 4
+        yield f"{name}.bmp", bytes(bitmap), SMALL
     yield "bits.pbm", saved(picture(29, 43, 62).convert("1"), "PPM"), SMALL
     yield "plain_bits.pbm", plain(b"P1", np.asarray(picture(30, 41, 63).convert("1")) ^ 1, b"", 60, b""), SMALL
     yield "plain_grey.pgm", plain(b"P2", scene(31, 37, 64)[..., 0], b"255"), SMALL

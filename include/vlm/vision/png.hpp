@@ -136,16 +136,14 @@ class PngRows final : public ImageRows {
     bytes_.damaged(text_.data());
   }
 
-  // Entries that the file does not have are grey, as in Pillow.
+  // Entries that the file does not have are black, as in Pillow.
   void read_palette() {
     png_colorp colours = nullptr;
     int count = 0;
     png_get_PLTE(png_, info_, &colours, &count);
-    palette_.resize(768);
-    for (int i = 0; i < 256; ++i) {
+    palette_.assign(768, 0);
+    for (int i = 0; i < std::min(count, 256); ++i) {
       std::uint8_t* entry = palette_.data() + 3 * i;
-      std::memset(entry, i, 3);
-      if (i >= count) continue;
       entry[0] = colours[i].red;
       entry[1] = colours[i].green;
       entry[2] = colours[i].blue;
