@@ -113,14 +113,23 @@ Seen see_video(const Options& options) {
   return seen;
 }
 
-// What is no image is a video, where the program opens those.
+// What is no image may be a video, where the program opens those.
 Seen see(const Options& options) {
   try {
     return see_image(options);
   } catch (const vlm::DataError& error) {
     if (!VLM_HAS_VIDEO || error.id() != "image-format") throw;
   }
-  return see_video(options);
+  try {
+    return see_video(options);
+  } catch (const vlm::FileError& error) {
+    if (error.id() != "video-format") throw;
+  }
+  throw vlm::FileError("picture-file",
+                       {{"file", options.path},
+                        {"expected", "an image or a video"},
+                        {"got", vlm::format_name(vlm::MappedFile(options.path).text())},
+                        {"try", "JPEG, PNG, WebP, GIF, BMP, PBM, PGM, PPM; MP4, MKV, WebM, AVI and others"}});
 }
 
 void save_rows(const Seen& seen, const std::string& path) {
@@ -135,6 +144,9 @@ void save_rows(const Seen& seen, const std::string& path) {
 }
 
 int look(const Options& options) {
+#if VLM_HAS_VIDEO
+  av_log_set_level(AV_LOG_QUIET);  // what goes wrong is said once
+#endif
   const Seen seen = see(options);
   if (!options.rows.empty()) save_rows(seen, options.rows);
   if (!options.png.empty()) vlm::write_png(options.png, seen.picture);

@@ -44,7 +44,7 @@ def main():
         options["decoders"] = decoders
     units = {name: USE.format(name=name) for name in options}
     units["header_only"] = DECODERS.format(image=str(arguments.image).lower(),
-                                           video="video-file" if arguments.video else "video-support")
+                                           video="video-format" if arguments.video else "video-support")
     options["main"] = decoders
     units["main"] = MAIN.format(declarations=" ".join(f"int {name}();" for name in units),
                                 calls=" + ".join(f"{name}()" for name in units))

@@ -137,9 +137,12 @@ BOOST_AUTO_TEST_CASE(files_without_a_clip) {
   BOOST_TEST(message_of_file(absent) ==
              "vlm::FileError [video-file]\n  file      " + absent +
                  "\n  expected  a video file\n  got       No such file or directory");
-  BOOST_TEST(message_of_file(clips::folder + "sound.wav").find("[video-file]") != std::string::npos);
-  BOOST_TEST(message_of_file(written("empty.mp4", "")).find("[video-file]") != std::string::npos);
-  BOOST_TEST(message_of_file(written("text.mp4", "Once upon a time")).find("[video-file]") !=
+  const std::string sound = clips::folder + "sound.wav";
+  BOOST_TEST(message_of_file(sound) ==
+             "vlm::FileError [video-format]\n  file      " + sound +
+                 "\n  expected  a video file\n  got       another kind of file, or a damaged one");
+  BOOST_TEST(message_of_file(written("empty.mp4", "")).find("[video-format]") != std::string::npos);
+  BOOST_TEST(message_of_file(written("text.mp4", "Once upon a time")).find("[video-format]") !=
              std::string::npos);
   BOOST_TEST(message_of_file(folder.path).find("[video-file]") != std::string::npos);
   BOOST_TEST(message_of_file("http://127.0.0.1/x.mp4").find("[video-file]") != std::string::npos);
@@ -147,9 +150,9 @@ BOOST_AUTO_TEST_CASE(files_without_a_clip) {
   const std::string other = std::filesystem::absolute(clips::folder + "long.ts").string();
   BOOST_TEST(
       message_of_file(written("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n" + other + "\n"))
-          .find("[video-file]") != std::string::npos);
+          .find("[video-format]") != std::string::npos);
   BOOST_TEST(message_of_file(written("list.ffconcat", "ffconcat version 1.0\nfile '" + other + "'\n"))
-                 .find("[video-file]") != std::string::npos);
+                 .find("[video-format]") != std::string::npos);
   // A picture of 900 million pixels.
   const std::string bomb = message_of_file(written("bomb.y4m", "YUV4MPEG2 W30000 H30000 F25:1\nFRAME\n"));
   BOOST_TEST(bomb.find("vlm::") == 0u, bomb);
@@ -211,9 +214,10 @@ BOOST_AUTO_TEST_CASE(copies_share_the_bytes) {
       video;  // NOLINT(performance-unnecessary-copy-initialization): the copy is what is tested
   const vlm::Image frame = frame_of(video, 30);
   BOOST_TEST((frame_of(copy, 30) == frame));
-  BOOST_TEST(message_of([] {
-               return vlm::open_video({}, "nothing");
-             }).starts_with("vlm::FileError [video-file]\n  file      nothing\n  expected  a video file\n"));
+  BOOST_TEST(
+      message_of([] {
+        return vlm::open_video({}, "nothing");
+      }).starts_with("vlm::FileError [video-format]\n  file      nothing\n  expected  a video file\n"));
 }
 
 BOOST_AUTO_TEST_CASE(wrong_options) {

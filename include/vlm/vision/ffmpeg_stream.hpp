@@ -175,6 +175,10 @@ class FfmpegStream {
     // Of bytes nothing is opened under the name, but FFmpeg guesses by it too.
     const int status = avformat_open_input(&format, ("file:" + source_.name).c_str(), nullptr, options.get());
     if (status < 0) format_.release();  // FFmpeg has freed it
+    if (status == AVERROR_INVALIDDATA || status == AVERROR(EINVAL))
+      throw FileError("video-format", {{"file", source_.name},
+                                       {"expected", "a video file"},
+                                       {"got", "another kind of file, or a damaged one"}});
     if (status < 0) throw_no_video("a video file", ffmpeg_text(status));
     // Reading the header may decode: the limits hold there too.
     std::vector<AVDictionary*> limits(format_->nb_streams);
