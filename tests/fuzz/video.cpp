@@ -1,5 +1,5 @@
-// Fuzz target: any bytes are a video file in memory or an Error; its frames have the size of the clip and are decoded alike
-// in turn and one by one.
+// Fuzz target: any bytes are a video file in memory or an Error; its frames have the size of the clip and are decoded
+// alike in turn and one by one.
 // needs: video
 #include <cstddef>
 #include <cstdint>

@@ -29,7 +29,8 @@ std::string message_of(auto&& open) {
 }
 std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
-// The message of the error that a file gives, and its bytes in memory too. Of damaged frames, threads may see more or less.
+// The message of the error that a file gives, and its bytes in memory too. Of damaged frames, threads may see more or
+// less.
 std::string message_of_file(const std::string& path) {
   const vlm::VideoFileOptions options{.decoding_threads = 1};
   const std::string message = message_of([&] { return vlm::open_video(path, options); });

@@ -1,5 +1,6 @@
 // The images and videos that conversations name: a file, "path.tar/member" inside a tar archive, or a "data:" URL; and
-// "path#index", an image inside an IDX file. The most recent IDX files and archives stay open: one such file holds many images.
+// "path#index", an image inside an IDX file. The most recent IDX files and archives stay open: one such file holds many
+// images.
 #pragma once
 
 #include <algorithm>

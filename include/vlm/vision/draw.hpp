@@ -120,7 +120,8 @@ void draw_places(Image& image, const Grounding& grounding, ColourOf&& colour_of)
 
 }  // namespace detail
 
-// Everything with a place: boxes, points, and the labels on top. Equal labels have equal colours, in order of appearance.
+// Everything with a place: boxes, points, and the labels on top. Equal labels have equal colours, in order of
+// appearance.
 inline void draw(Image& image, const Grounding& grounding) {
   detail::LabelColours colours;
   detail::draw_places(image, grounding, [&](const std::string& label) { return colours.of(label); });

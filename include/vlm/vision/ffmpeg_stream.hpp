@@ -1,6 +1,6 @@
 // A video stream of a file through FFmpeg's libraries, version 5 or later: packets, frames, seeking. Only containers of
-// video are opened, and nothing but the file or the bytes themselves: no playlists, no network. What FFmpeg writes to its log is set with
-// its own av_log_set_level.
+// video are opened, and nothing but the file or the bytes themselves: no playlists, no network. What FFmpeg writes to
+// its log is set with its own av_log_set_level.
 #pragma once
 
 #include <vlm/core/config.hpp>

@@ -1,5 +1,6 @@
-// The orientation that the chunks of a PNG file give, as Pillow finds it: of EXIF in the chunk eXIf or the text "exif", or else
-// in the text "Raw profile type exif", as ImageMagick writes it; or else of XMP in the text "XML:com.adobe.xmp".
+// The orientation that the chunks of a PNG file give, as Pillow finds it: of EXIF in the chunk eXIf or the text "exif",
+// or else in the text "Raw profile type exif", as ImageMagick writes it; or else of XMP in the text
+// "XML:com.adobe.xmp".
 #pragma once
 
 #include <atomic>

@@ -1,7 +1,7 @@
-// The six forms of PBM, PGM and PPM: bits, grey or colours as text (P1, P2, P3) or as bytes (P4, P5, P6). Values of other
-// depths than 8 bits become what Pillow makes of them: those of PPM are scaled to 255; those of PGM too up to 8 bits, and
-// beyond they are cut off at 255. As in Pillow, a comment with the end of its line counts for nothing, wherever it stands
-// in the text, and what follows the pixels is passed over.
+// The six forms of PBM, PGM and PPM: bits, grey or colours as text (P1, P2, P3) or as bytes (P4, P5, P6). Values of
+// other depths than 8 bits become what Pillow makes of them: those of PPM are scaled to 255; those of PGM too up to 8
+// bits, and beyond they are cut off at 255. As in Pillow, a comment with the end of its line counts for nothing,
+// wherever it stands in the text, and what follows the pixels is passed over.
 #pragma once
 
 #include <algorithm>
@@ -119,8 +119,8 @@ inline std::vector<std::uint8_t> pnm_levels(Index largest, bool bits, bool colou
   return levels;
 }
 
-// The bytes of pixels, `row` values in each of `rows`; of text the least: a digit for each value, and white space between
-// all but bits.
+// The bytes of pixels, `row` values in each of `rows`; of text the least: a digit for each value, and white space
+// between all but bits.
 inline std::size_t least_pnm_bytes(char form, std::size_t row, std::size_t rows, Index largest) {
   if (form == '1') return row * rows;
   if (form <= '3') return 2 * row * rows - 1;

@@ -13,9 +13,9 @@
 
 namespace vlm {
 
-// Draws the boxes and points of an answer, with their labels, on a copy of the picture that was asked about, and saves that
-// as PNG. Gives what was found in the answer, in pixels of the picture. FileError where it cannot be written; ConfigError
-// in a program without vlm::image.
+// Draws the boxes and points of an answer, with their labels, on a copy of the picture that was asked about, and saves
+// that as PNG. Gives what was found in the answer, in pixels of the picture. FileError where it cannot be written;
+// ConfigError in a program without vlm::image.
 inline Grounding save_grounding(const std::string& path, Image picture, std::string_view answer) {
   Grounding found = parse_grounding(answer, {picture.height, picture.width});
   draw(picture, found);

@@ -1,5 +1,5 @@
-// Clips from video files, on disk or in memory. A translation unit that is compiled with VLM_HAS_VIDEO=1 brings FFmpeg's
-// decoders, for the whole program; the CMake target vlm::video sets it and links the libraries.
+// Clips from video files, on disk or in memory. A translation unit that is compiled with VLM_HAS_VIDEO=1 brings
+// FFmpeg's decoders, for the whole program; the CMake target vlm::video sets it and links the libraries.
 #pragma once
 
 #include <atomic>
