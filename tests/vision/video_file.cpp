@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(copies_share_the_bytes) {
   const std::string text = vlm::read_file(clips::folder + "long.ts");
   const vlm::Video video = vlm::open_video(bytes_of(text), "memory");
   const vlm::Video copy =
-      video;  // NOLINT(performance-unnecessary-copy-initialization): the copy is what is tested
+      video;
   const vlm::Image frame = frame_of(video, 30);
   BOOST_TEST((frame_of(copy, 30) == frame));
   BOOST_TEST(
