@@ -212,8 +212,7 @@ BOOST_AUTO_TEST_CASE(bytes_in_memory_give_the_clip_of_the_file) {
 BOOST_AUTO_TEST_CASE(copies_share_the_bytes) {
   const std::string text = vlm::read_file(clips::folder + "long.ts");
   const vlm::Video video = vlm::open_video(bytes_of(text), "memory");
-  const vlm::Video copy =
-      video;
+  const vlm::Video copy = video;
   const vlm::Image frame = frame_of(video, 30);
   BOOST_TEST((frame_of(copy, 30) == frame));
   BOOST_TEST(
