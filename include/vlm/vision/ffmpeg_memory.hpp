@@ -40,7 +40,7 @@ class FfmpegMemory {
   FfmpegMemory(const FfmpegMemory&) = delete;
   FfmpegMemory& operator=(const FfmpegMemory&) = delete;
   ~FfmpegMemory() {
-    av_freep(&context_->buffer);  // which FFmpeg may have replaced
+    av_free(context_->buffer);  // which FFmpeg may have replaced
     avio_context_free(&context_);
   }
 

@@ -165,21 +165,18 @@ class FfmpegStream {
     FfmpegOptions options;
     options.set("format_whitelist", containers);
     options.set("protocol_whitelist", source_.bytes ? "none" : "file");
+    if (source_.bytes) memory_ = std::make_unique<FfmpegMemory>(*source_.bytes);
     AVFormatContext* format = avformat_alloc_context();
     if (!format) throw std::bad_alloc();
-    format_.reset(format);
-    if (source_.bytes) {
-      memory_ = std::make_unique<FfmpegMemory>(*source_.bytes);
-      format->pb = memory_->get();
-    }
+    if (memory_) format->pb = memory_->get();
     // Of bytes nothing is opened under the name, but FFmpeg guesses by it too.
     const int status = avformat_open_input(&format, ("file:" + source_.name).c_str(), nullptr, options.get());
-    if (status < 0) format_.release();  // FFmpeg has freed it
     if (status == AVERROR_INVALIDDATA || status == AVERROR(EINVAL))
       throw FileError("video-format", {{"file", source_.name},
                                        {"expected", "a video file"},
                                        {"got", "another kind of file, or a damaged one"}});
     if (status < 0) throw_no_video("a video file", ffmpeg_text(status));
+    format_.reset(format);  // where it fails, FFmpeg frees it
     // Reading the header may decode: the limits hold there too.
     std::vector<AVDictionary*> limits(format_->nb_streams);
     for (AVDictionary*& limit : limits) av_dict_set_int(&limit, "max_pixels", max_image_pixels, 0);
