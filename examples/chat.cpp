@@ -1,6 +1,7 @@
-// chat FOLDER [--image P]... [--greedy] [--max-tokens N] ["question"]: asks a model one question and prints the answer,
-// or talks with it in the terminal, where a line that begins with a slash is a command: /image PATH and /video PATH for the
-// next message, /clear, /quit. Ctrl-C ends a reply.
+// chat FOLDER [--image P]... [--greedy] [--max-tokens N] [--png OUT] ["question"]: asks a model one question and prints
+// the answer, or talks with it in the terminal, where a line that begins with a slash is a command: /image PATH and
+// /video PATH for the next message, /clear, /quit. Ctrl-C ends a reply. With --png the boxes and points of the answer
+// are drawn on the image.
 #include <atomic>
 #include <csignal>
 #include <cstdint>
@@ -19,7 +20,7 @@ namespace {
 using vlm::Index;
 
 struct Options {
-  std::string folder, question, system;
+  std::string folder, question, system, png;
   std::vector<std::string> images, videos;
   Index max_tokens = 0, thinking_tokens = -1;
   double temperature = -1;
@@ -106,6 +107,11 @@ void talk(vlm::Chat<Net>& chat, Options options) {
 }
 
 int chat(const Options& options) {
+  if (!options.png.empty() && (options.images.size() != 1 || options.question.empty()))
+    throw vlm::ConfigError("chat-png",
+                           {{"expected", "with --png one --image, and a question"},
+                            {"got", std::to_string(options.images.size()) + " images, and " +
+                                        (options.question.empty() ? "no question" : "a question")}});
   return vlm::with_model(options.folder, [&](const auto& net) {
     vlm::Chat chat(net, {.threads = options.threads,
                          .cells = options.narrow_cells ? vlm::CellFormat::BF16 : vlm::CellFormat::F32});
@@ -115,6 +121,8 @@ int chat(const Options& options) {
     } else {
       say(chat, options, options.question);
       print_reply(chat, settings_of(options));
+      if (!options.png.empty())
+        vlm::save_grounding(options.png, vlm::load_image(options.images.front()), chat.last().text);
     }
     return 0;
   });
@@ -131,6 +139,7 @@ int main(int count, char** arguments) {
       ->allow_extra_args(false);
   app.add_option("--video", options.videos, "a video before the question; may be repeated")
       ->allow_extra_args(false);
+  app.add_option("--png", options.png, "file for the image with the boxes and points of the answer");
   app.add_option("--system", options.system, "an instruction that opens the conversation");
   app.add_flag("--greedy", options.greedy, "the likeliest token each time, without penalties");
   app.add_option("--max-tokens", options.max_tokens, "longest answer; 0: the model's own limit")

@@ -113,14 +113,23 @@ Seen see_video(const Options& options) {
   return seen;
 }
 
-// What is no image is a video, where the program opens those.
+// What is no image may be a video, where the program opens those.
 Seen see(const Options& options) {
   try {
     return see_image(options);
   } catch (const vlm::DataError& error) {
     if (!VLM_HAS_VIDEO || error.id() != "image-format") throw;
   }
-  return see_video(options);
+  try {
+    return see_video(options);
+  } catch (const vlm::FileError& error) {
+    if (error.id() != "video-format") throw;
+  }
+  throw vlm::FileError("picture-file",
+                       {{"file", options.path},
+                        {"expected", "an image or a video"},
+                        {"got", vlm::format_name(vlm::MappedFile(options.path).text())},
+                        {"try", "JPEG, PNG, WebP, GIF, BMP, PBM, PGM, PPM; MP4, MKV, WebM, AVI and others"}});
 }
 
 void save_rows(const Seen& seen, const std::string& path) {
@@ -134,20 +143,13 @@ void save_rows(const Seen& seen, const std::string& path) {
   writer.commit();
 }
 
-void save_picture([[maybe_unused]] const vlm::Image& picture, const std::string& path) {
-#if VLM_HAS_IMAGE
-  vlm::write_png(path, picture);
-#else
-  throw vlm::ConfigError("image-format", {{"file", path},
-                                          {"expected", "a program that was built with vlm::image"},
-                                          {"got", "one that writes no PNG"}});
-#endif
-}
-
 int look(const Options& options) {
+#if VLM_HAS_VIDEO
+  av_log_set_level(AV_LOG_QUIET);  // what goes wrong is said once
+#endif
   const Seen seen = see(options);
   if (!options.rows.empty()) save_rows(seen, options.rows);
-  if (!options.png.empty()) save_picture(seen.picture, options.png);
+  if (!options.png.empty()) vlm::write_png(options.png, seen.picture);
   return 0;
 }
 
@@ -159,7 +161,7 @@ int main(int count, char** arguments) {
   app.add_option("FOLDER", options.folder, "the model: preprocessor_config.json or processor_config.json")
       ->required();
   app.add_option("IMAGE_OR_VIDEO", options.path,
-                 "JPEG, PNG, WebP, GIF, BMP, PPM, PGM; MP4, MKV, WebM, AVI, ...")
+                 "JPEG, PNG, WebP, GIF, BMP, PBM, PGM, PPM; MP4, MKV, WebM, AVI, ...")
       ->required();
   app.add_option("--rows", options.rows, "file for the patch rows: pixel_values, grid_thw (safetensors)");
   app.add_option("--png", options.png, "file for the image at the size that the model sees");

@@ -2,7 +2,6 @@
 // line. A conversation is {"messages": [...], "tools": [...], "add_generation_prompt": true, "add_vision_id": false};
 // all but the messages may be left out.
 #include <cstdio>
-#include <iostream>
 #include <string>
 
 #include <vlm/vlm.hpp>
@@ -15,11 +14,9 @@ int main(int count, char** arguments) {
   app.add_option("FOLDER", folder, "folder with chat_template.jinja or chat_template.json")->required();
   return example::run(app, count, arguments, [&] {
     const vlm::ChatTemplate chat = vlm::ChatTemplate::load(folder);
-    std::string line;
-    for (int number = 1; std::getline(std::cin, line); ++number) {
-      const vlm::Json conversation = vlm::parse_json(line, "line " + std::to_string(number));
-      std::puts(vlm::write_json(chat.render(conversation)).c_str());
-    }
+    example::for_each_line([&](const std::string& line) {
+      std::puts(vlm::write_json(chat.render(vlm::parse_json(line, "standard input"))).c_str());
+    });
     return 0;
   });
 }

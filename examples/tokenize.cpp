@@ -2,7 +2,6 @@
 // With --decode the other way: arrays of ids in, {"text": ...} out.
 #include <cstdint>
 #include <cstdio>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -38,11 +37,10 @@ int main(int count, char** arguments) {
   app.add_flag("--decode", decode, "arrays of ids in, {\"text\": ...} out");
   return example::run(app, count, arguments, [&] {
     const vlm::Tokenizer tokenizer = vlm::Tokenizer::load(folder);
-    std::string line;
-    for (int number = 1; std::getline(std::cin, line); ++number) {
-      const vlm::Json json = vlm::parse_json(line, "line " + std::to_string(number));
+    example::for_each_line([&](const std::string& line) {
+      const vlm::Json json = vlm::parse_json(line, "standard input");
       std::puts((decode ? text_of(tokenizer, json) : ids_of(tokenizer, json)).c_str());
-    }
+    });
     return 0;
   });
 }

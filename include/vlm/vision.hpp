@@ -2,9 +2,12 @@
 #pragma once
 
 #include <vlm/vision/bmp.hpp>
+#include <vlm/vision/colour.hpp>
 #include <vlm/vision/deepstack.hpp>
 #include <vlm/vision/draw.hpp>
+#include <vlm/vision/draw_text.hpp>
 #include <vlm/vision/ffmpeg.hpp>
+#include <vlm/vision/ffmpeg_memory.hpp>
 #include <vlm/vision/ffmpeg_stream.hpp>
 #include <vlm/vision/frame_clock.hpp>
 #include <vlm/vision/frame_sampling.hpp>
@@ -25,13 +28,16 @@
 #include <vlm/vision/patches.hpp>
 #include <vlm/vision/pixel_pass.hpp>
 #include <vlm/vision/png.hpp>
+#include <vlm/vision/png_orientation.hpp>
 #include <vlm/vision/pnm.hpp>
 #include <vlm/vision/resample_weights.hpp>
 #include <vlm/vision/resize.hpp>
+#include <vlm/vision/save_grounding.hpp>
 #include <vlm/vision/siglip2.hpp>
 #include <vlm/vision/timestamps.hpp>
 #include <vlm/vision/video.hpp>
 #include <vlm/vision/video_file.hpp>
 #include <vlm/vision/video_patches.hpp>
 #include <vlm/vision/video_settings.hpp>
+#include <vlm/vision/video_source.hpp>
 #include <vlm/vision/webp.hpp>

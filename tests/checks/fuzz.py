@@ -64,16 +64,20 @@ WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "
          "conversations", "messages", "from", "value", "role", "content", "human", "<image>", "<video>", "tool_calls", "ustar", "path="]
 
 
-# Of a target with the line "// needs: image".
-IMAGE = [house.IMAGE_DEFINITION, *house.IMAGE_LIBRARIES]
+# Of a target with the line "// needs: image" or "// needs: video".
+NEEDS = {"image": [house.IMAGE_DEFINITION, *house.IMAGE_LIBRARIES], "video": [house.VIDEO_DEFINITION, *house.VIDEO_LIBRARIES]}
 IMAGE_ENDINGS = {"jpeg": "jpg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp", "pnm": "p?m"}
 MOST_BYTES = 4096
+MOST_VIDEO_BYTES = 6144
 
 
 def seeds(target):
     if target in IMAGE_ENDINGS:
         files = sorted((house.ROOT / "tests" / "golden" / "images").glob(f"*.{IMAGE_ENDINGS[target]}"))
         return [data for data in (path.read_bytes() for path in files) if len(data) <= MOST_BYTES]
+    if target == "video":
+        files = sorted((house.ROOT / "tests" / "golden" / "video").iterdir())
+        return [path.read_bytes() for path in files if path.suffix in (".mkv", ".mp4") and path.stat().st_size <= MOST_VIDEO_BYTES]
     if target == "config":
         return [path.read_bytes() for path in sorted((house.ROOT / "tests" / "model" / "configs").glob("*.json"))]
     if target == "tar":
@@ -98,9 +102,11 @@ def main():
         if house.run([compiler, SANITIZERS, "-x", "c++", "-", "-o", folder / "probe"], probe)[0]:
             house.skip("clang++-19 has no libFuzzer here (Debian: libclang-rt-19-dev)")
         target, corpus, words = folder / "target", folder / "corpus", folder / "words"
+        text = source.read_text(encoding="utf-8")
+        more = [word for need, words in NEEDS.items() if f"// needs: {need}" in text for word in words]
         status, output = house.run([compiler, *house.flags(arguments), "-O1", "-g1", "-fno-omit-frame-pointer",
                                     "-fno-sanitize-recover=all", SANITIZERS, source,
-                                    *(IMAGE if "// needs: image" in source.read_text(encoding="utf-8") else []),
+                                    *more,
                                     "-o", target])
         if status:
             house.finish([output], str(source))
@@ -110,7 +116,7 @@ def main():
         words.write_text("".join(f'"{word}"\n' for word in WORDS), encoding="utf-8")
         findings = os.path.join(arguments.findings or ".", f"{source.stem}-")
         status, output = house.run([target, f"-max_total_time={arguments.seconds or 60}", f"-seed={arguments.seed or 1}", "-timeout=10", "-rss_limit_mb=2048",
-                                    f"-max_len={MOST_BYTES}", f"-dict={words}", f"-artifact_prefix={findings}", "-verbosity=1",
+                                    f"-max_len={MOST_VIDEO_BYTES if source.stem == 'video' else MOST_BYTES}", f"-dict={words}", f"-artifact_prefix={findings}", "-verbosity=1",
                                     "-print_final_stats=1", corpus])
     lines = output.splitlines()
     runs = next((line.split()[-1] for line in lines if "number_of_executed_units" in line), "0")

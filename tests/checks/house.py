@@ -18,9 +18,10 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 NVCC_FLAGS = ["--expt-relaxed-constexpr", "-arch=compute_80", "-diag-suppress", "1675"]
 # What vlm::video adds, for checks that get --video.
 VIDEO_DEFINITION = "-DVLM_HAS_VIDEO=1"
+VIDEO_LIBRARIES = ["-lavformat", "-lavcodec", "-lswscale", "-lavutil"]
 # What vlm::image adds, for checks that get --image.
 IMAGE_DEFINITION = "-DVLM_HAS_IMAGE=1"
-IMAGE_LIBRARIES = ["-ljpeg", "-lpng", "-lwebpdemux", "-lwebp", "-lgif"]
+IMAGE_LIBRARIES = ["-ljpeg", "-lpng", "-lz", "-lwebpdemux", "-lwebp", "-lgif"]
 
 _INCLUDE_LINE = re.compile(r'^\s*#\s*include\s*(<[^>]+>|"[^"]+")')
 

@@ -46,7 +46,7 @@ vlm::Processor qwen3_processor(vlm::ChatVariant variant) {
 // The clips that the lines name are no files: 12 black frames, 4 a second.
 struct Clips {
   Clips() {
-    vlm::register_video_opener([](const std::string&, const vlm::VideoFileOptions&) {
+    vlm::register_video_opener([](const vlm::VideoSource&, const vlm::VideoFileOptions&) {
       return vlm::Video(12, {64, 96}, vlm::FrameClock::rate(4), [](Index) { return vlm::Image(64, 96); });
     });
   }

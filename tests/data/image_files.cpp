@@ -98,4 +98,31 @@ BOOST_AUTO_TEST_CASE(images_inside_archives_and_urls) {
              std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(videos_inside_archives_and_urls) {
+  // Clips of black frames, as many as the file has bytes.
+  const auto kept = vlm::detail::video_opener.load();
+  static std::string opened;
+  vlm::register_video_opener([](const vlm::VideoSource& source, const vlm::VideoFileOptions& options) {
+    opened = source.name + (source.bytes ? " in memory, " : ", ") + std::to_string(options.decoding_threads);
+    const vlm::Index frames = source.bytes ? static_cast<vlm::Index>(source.bytes->size()) : 2;
+    return vlm::Video(frames, {32, 64}, vlm::FrameClock::rate(2),
+                      [](vlm::Index) { return vlm::Image(32, 64); });
+  });
+  const Folder folder;
+  const std::string archive =
+      folder.write("s.tar", vlm::tests::tar_member("a.mp4", "12345678") + vlm::tests::tar_end());
+  const vlm::VideoSettings settings = vlm::VideoSettings::for_images(vlm::tests::tiny_images());
+  ImageFiles files;
+  const auto steps = [&](const std::string& reference) {
+    return files.patches(reference, settings).grid.frames;
+  };
+  BOOST_TEST(steps(archive + "/a.mp4") == 4);
+  BOOST_TEST(opened == archive + "/a.mp4 in memory, 1");
+  BOOST_TEST(steps("data:video/mp4;base64,YWJjZGVm") == 3);
+  BOOST_TEST(opened == "data:video/mp4;base64,... in memory, 1");
+  BOOST_TEST(steps("clip.mp4") == 1);
+  BOOST_TEST(opened == "clip.mp4, 1");
+  vlm::register_video_opener(kept);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(bad_samples) {
       {line_of({image_item("none.ppm")}, "A cat."), "messages[0].content[0]", "a readable file",
        folder / "none.ppm" + ": No such file or directory", "check the path and its permissions"},
       {line_of({text_item("?"), image_item("broken.ppm")}, "A cat."), "messages[0].content[1]",
-       "48 bytes of pixels", folder / "broken.ppm" + ": 3", ""},
+       "at least 48 bytes of pixels", folder / "broken.ppm" + ": 3", ""},
       {line_of({text_item("a <|image_pad|>")}, "A cat."), "messages[0].content[0]",
        "text that spells no control token", "<|image_pad|>", correct},
       {line_of({text_item("?")}, "A cat.<|im_end|>"), "messages[1].content[0]",
@@ -178,8 +178,8 @@ BOOST_AUTO_TEST_CASE(parts_of_different_models_are_refused) {
 
 BOOST_AUTO_TEST_CASE(placeholders_widen_to_the_times_and_tokens_of_their_videos) {
   // A program may bring an opener of its own; these clips are black, as long as their names.
-  vlm::register_video_opener([](const std::string& path, const vlm::VideoFileOptions&) {
-    const auto frames = static_cast<vlm::Index>(path.size() - path.rfind('/') - 1);
+  vlm::register_video_opener([](const vlm::VideoSource& source, const vlm::VideoFileOptions&) {
+    const auto frames = static_cast<vlm::Index>(source.name.size() - source.name.rfind('/') - 1);
     return vlm::Video(frames, {16, 24}, vlm::FrameClock::rate(2),
                       [](vlm::Index) { return vlm::Image(16, 24); });
   });

@@ -19,5 +19,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const vlm::Span& span : found.spans)
     if (!(0 <= span.start && span.start <= span.end)) std::abort();
   vlm::draw(image, found);
+  if (!found.spans.empty()) vlm::draw_spans(image, found, found.spans.front().start);
   return 0;
 }

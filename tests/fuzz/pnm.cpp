@@ -1,4 +1,4 @@
-// Fuzz target: any bytes are PPM and PGM images or a DataError; see image.hpp.
+// Fuzz target: any bytes are PBM, PGM and PPM images or a DataError; see image.hpp.
 #include "image.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

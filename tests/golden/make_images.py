@@ -78,6 +78,11 @@ def png_chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+def with_chunk(png, kind, data):
+    """The chunk stands before the end of a PNG."""
+    return png[:-12] + png_chunk(kind, data) + png[-12:]
+
+
 def png_16(values, colour, interlaced=False):
     """A PNG of 16 bits a value, which Pillow writes for grey alone; interlaced by Adam7 if asked."""
     height, width = values.shape[:2]
@@ -135,6 +140,14 @@ def gif_on_a_screen(transparent):
     return bytes(data)
 
 
+def plain(kind, values, largest, line=12, between=b" "):
+    """Netpbm's text, with a comment in the header and one among the pixels."""
+    words = [str(int(value)).encode() for value in values.reshape(-1)]
+    lines = [between.join(words[at:at + line]) for at in range(0, len(words), line)]
+    height, width = values.shape[:2]
+    return b"%s\n# drawn\n%d %d\n%s\n%s\n # half\n%s\n" % (kind, width, height, largest, b"\n".join(lines[:5]), b"\n".join(lines[5:]))
+
+
 def files():
     """(name, bytes, budget)"""
     jpeg = lambda image, **options: saved(image, "JPEG", **{"quality": 85, **options})
@@ -168,11 +181,18 @@ def files():
     yield "rgb_16.png", png_16(deep, 2), SMALL
     yield "interlaced.png", png_16(deep[:41, :53], 2, interlaced=True), SMALL
     yield "turned.png", png(picture(40, 60, 39), exif=exif(8)), SMALL
+    text = b"\nexif\n%8d\n%s\n" % (len(exif(6)), b"\n".join(exif(6).hex().encode()[i:i + 72] for i in range(0, 2 * len(exif(6)), 72)))
+    key = b"Raw profile type exif\0"
+    yield "profile.png", with_chunk(png(picture(30, 46, 68)), b"tEXt", key + text), SMALL
+    yield "profile_deflated.png", with_chunk(png(picture(30, 46, 69)), b"zTXt", key + b"\0" + zlib.compress(text)), SMALL
     webp = lambda image, **options: saved(image, "WEBP", **options)
     yield "lossy.webp", webp(picture(211, 307, 40), quality=80), RELEASED
     yield "lossless.webp", webp(picture(60, 83, 41), lossless=True), SMALL
     yield "alpha.webp", webp(Image.fromarray(scene(99, 120, 42, 4), "RGBA"), quality=70), SMALL
     yield "animated.webp", webp(picture(90, 70, 43), save_all=True, append_images=[picture(90, 70, 44)]), SMALL
+    hidden = bytearray(webp(picture(35, 48, 70), exif=exif(6)))
+    hidden[20] &= ~8  # the flag of EXIF
+    yield "unannounced.webp", bytes(hidden), SMALL
     yield "turned.webp", webp(picture(55, 88, 45), exif=exif(6)), SMALL
     gif = lambda image, **options: saved(image, "GIF", **options)
     yield "interlaced.gif", gif(picture(83, 119, 46).quantize(64)), RELEASED
@@ -192,6 +212,28 @@ def files():
     yield "grey.pgm", saved(picture(33, 52, 59).convert("L"), "PPM"), SMALL
     yield "deep.ppm", b"P6 29 31 1000\n" + (scene(31, 29, 60).astype(np.uint16) * 3).astype(">u2").tobytes(), SMALL
     yield "deep.pgm", b"P5 35 30 65535\n" + (scene(30, 35, 61)[..., 0].astype(np.uint16) * 2).astype(">u2").tobytes(), SMALL
+    for grey in (False, True):
+        name, colours = ("short_grey", bytes([0] * 3 + [1] * 3 + [2] * 3 + [3] * 3)) if grey else ("short", bytes(range(150, 162)))
+        indices = Image.fromarray(scene(20, 24, 71)[..., 0] % 9)
+        indices.putpalette(bytes(range(256)) * 3)
+        png = bytearray(saved(indices, "PNG", bits=8))
+        at = png.index(b"PLTE") - 4
+        png[at:at + 12 + 768] = png_chunk(b"PLTE", colours)
+        yield f"{name}.png", bytes(png), SMALL
+        gif = bytearray(saved(indices, "GIF", optimize=False))
+        gif[10] = 0xF1  # four colours
+        gif[13:13 + 768] = colours
+        yield f"{name}.gif", bytes(gif), SMALL
+        palette = b"".join(colours[i:i + 3] + b"\0" for i in range(0, 12, 3))
+        bitmap = bytearray(bmp(24, 20, 8, np.asarray(indices)[::-1].tobytes(), extra=palette))
+        bitmap[46] = 4
+        yield f"{name}.bmp", bytes(bitmap), SMALL
+    yield "bits.pbm", saved(picture(29, 43, 62).convert("1"), "PPM"), SMALL
+    yield "plain_bits.pbm", plain(b"P1", np.asarray(picture(30, 41, 63).convert("1")) ^ 1, b"", 60, b""), SMALL
+    yield "plain_grey.pgm", plain(b"P2", scene(31, 37, 64)[..., 0], b"255"), SMALL
+    yield "plain_deep.pgm", plain(b"P2", scene(23, 31, 65)[..., 0].astype(int) * 4, b"1000"), SMALL
+    yield "plain_levels.ppm", plain(b"P3", scene(19, 27, 66) // 8, b"31", 7), SMALL
+    yield "plain_deep.ppm", plain(b"P3", scene(17, 21, 67).astype(int) * 257, b"65535"), SMALL
 
 
 def smart_resize(height, width, budget):

@@ -28,6 +28,16 @@ answer=$("$programs/chat" SFT/model --image "$toy/red.ppm" --greedy --max-tokens
 answer=$(printf '/image %s\nWhat colour is this?\n/clear\n/quit\n' "$toy/red.ppm" |
   "$programs/chat" SFT/model --greedy --max-tokens 16 2> terminal.txt)
 [ "$answer" = "$expected" ]
+# With --png the image is saved with what the answer points at, in a program that writes PNG.
+if "$programs/chat" SFT/model --image "$toy/red.ppm" --greedy --max-tokens 16 --png answer.png "What colour is this?" > /dev/null 2> png.txt; then
+  [ -s answer.png ]
+else
+  grep -q 'vlm::image' png.txt
+fi
+status=0
+"$programs/chat" SFT/model --png answer.png "What colour is this?" 2> png.txt || status=$?
+[ $status = 2 ]
+grep -q 'got       0 images' png.txt
 # The model in blocks: written, and read by another program.
 "$programs/quantize" SFT/model blocks --format int8 > bits.txt
 grep -q 'bits for each' bits.txt

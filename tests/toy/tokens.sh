@@ -25,3 +25,24 @@ for call in "tokenize $toy/start" "prompt instruct"; do
   [ $status = 2 ]
   grep -q 'line 1' error.txt
 done
+status=0
+printf '[1]\n[99999999]\n' | "$programs/tokenize" "$toy/start" --decode 2> error.txt > /dev/null || status=$?
+[ $status = 2 ]
+grep -q 'line 2' error.txt
+# Neither an image nor a video.
+for file in texts.jsonl /dev/null .; do
+  status=0
+  "$programs/look" "$toy/start" $file > /dev/null 2> error.txt || status=$?
+  [ $status = 2 ]
+  [ "$(grep -c '^vlm::' error.txt)" = 1 ]
+  [ "$(grep -c '' error.txt)" -le 6 ]
+done
+# What cannot be read or written is no success.
+status=0
+"$programs/tokenize" "$toy/start" < . 2> error.txt || status=$?
+[ $status = 2 ]
+grep -q 'cannot be read' error.txt
+status=0
+"$programs/tokenize" "$toy/start" < texts.jsonl 2> error.txt > /dev/full || status=$?
+[ $status = 2 ]
+grep -q 'cannot be written' error.txt

@@ -96,4 +96,75 @@ BOOST_AUTO_TEST_CASE(equal_labels_have_equal_colours) {
   BOOST_TEST((colour(20) == vlm::distinct_colours[0]));
 }
 
+// Which pixels of a column or a row have the colour of the first label: "3-12", or "none".
+std::string range_of(const vlm::Image& image, bool rows) {
+  vlm::Index first = -1, last = -1;
+  for (vlm::Index y = 0; y < image.height; ++y)
+    for (vlm::Index x = 0; x < image.width; ++x)
+      if (vlm::Colour{image.at(y, x)[0], image.at(y, x)[1], image.at(y, x)[2]} == vlm::distinct_colours[0]) {
+        const vlm::Index place = rows ? y : x;
+        first = first < 0 || place < first ? place : first;
+        last = place > last ? place : last;
+      }
+  return first < 0 ? "none" : std::to_string(first) + "-" + std::to_string(last);
+}
+
+BOOST_AUTO_TEST_CASE(labels_of_boxes) {
+  const auto label = [](const vlm::Box& box) {
+    vlm::Image image(40, 50);
+    vlm::draw_label(image, box, vlm::distinct_colours[0], 1);
+    return range_of(image, true) + " " + range_of(image, false);
+  };
+  BOOST_TEST(label({5, 20, 30, 35, "cat"}) == "10-19 5-23");    // above
+  BOOST_TEST(label({5, 4, 30, 35, "cat"}) == "4-13 5-23");      // inside
+  BOOST_TEST(label({40, 20, 50, 35, "cat"}) == "10-19 31-49");  // moved to the left
+  BOOST_TEST(label({5, 20, 30, 35, "a long sentence"}) == "10-19 0-49");
+  BOOST_TEST(label({5, 20, 30, 35}) == "none none");
+}
+
+BOOST_AUTO_TEST_CASE(labels_of_points) {
+  const auto label = [](const vlm::Point& point) {
+    vlm::Image image(40, 50);
+    vlm::draw_label(image, point, vlm::distinct_colours[0], 4, 1);
+    return range_of(image, true) + " " + range_of(image, false);
+  };
+  BOOST_TEST(label({10, 20, "cat"}) == "15-24 14-32");
+  BOOST_TEST(label({40, 20, "cat"}) == "15-24 17-35");
+  BOOST_TEST(label({10, 0, "cat"}) == "0-9 14-32");
+  BOOST_TEST(label({10, 40, "cat"}) == "30-39 14-32");
+}
+
+BOOST_AUTO_TEST_CASE(one_colour) {
+  vlm::Image image(40, 50), two = image;
+  const vlm::Grounding grounding{.boxes = {{0, 0, 10, 30, "a"}, {20, 0, 30, 30, "b"}},
+                                 .points = {{40, 20, "c"}},
+                                 .spans = {},
+                                 .problems = {}};
+  vlm::draw(image, grounding, vlm::distinct_colours[0]);
+  vlm::draw(two, grounding);
+  BOOST_TEST(range_of(image, false) == "0-43");
+  BOOST_TEST(range_of(two, false) == "0-9");
+}
+
+BOOST_AUTO_TEST_CASE(spans_of_a_frame) {
+  const vlm::Grounding grounding{
+      .boxes = {}, .points = {}, .spans = {{1, 2.5, "a"}, {2, 4, "b"}, {9, 9}}, .problems = {}};
+  const auto frame = [&](double time) {
+    vlm::Image image(40, 90);
+    vlm::draw_spans(image, grounding, time);
+    return image;
+  };
+  BOOST_TEST((frame(0.5) == vlm::Image(40, 90)));
+  BOOST_TEST(range_of(frame(1), true) == "30-39");
+  BOOST_TEST(range_of(frame(2.5), true) == "30-39");
+  BOOST_TEST(range_of(frame(3), true) == "none");
+  vlm::Image expected(40, 90);
+  vlm::draw_label(expected, "a 1.0-2.5 s", 30, 0, vlm::distinct_colours[0]);
+  vlm::draw_label(expected, "b 2.0-4.0 s", 20, 0, vlm::distinct_colours[1]);
+  BOOST_TEST((frame(2) == expected));
+  vlm::Image unnamed(40, 90);
+  vlm::draw_label(unnamed, "9.0-9.0 s", 30, 0, vlm::distinct_colours[2]);
+  BOOST_TEST((frame(9) == unnamed));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

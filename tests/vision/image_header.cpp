@@ -34,6 +34,7 @@ BOOST_AUTO_TEST_CASE(formats_sizes_and_turns) {
   using enum vlm::ImageFormat;
   const Case cases[] = {{"photo_420.jpg", Jpeg, 251, 333, 1}, {"turned_5.jpg", Jpeg, 61, 43, 5},
                         {"turned_xmp.jpg", Jpeg, 70, 50, 6},  {"turned.png", Png, 60, 40, 8},
+                        {"profile.png", Png, 46, 30, 6},      {"unannounced.webp", WebP, 35, 48, 1},
                         {"bits.png", Png, 70, 99, 1},         {"lossy.webp", WebP, 211, 307, 1},
                         {"lossless.webp", WebP, 60, 83, 1},   {"turned.webp", WebP, 88, 55, 6},
                         {"screen.gif", Gif, 64, 71, 1},       {"bits_565.bmp", Bmp, 41, 37, 1},

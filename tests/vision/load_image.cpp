@@ -39,7 +39,8 @@ struct Golden {
   std::uint32_t pixels, resized, rows;
   vlm::Grid grid;
   bool needs_library() const {
-    return !file.ends_with(".bmp") && !file.ends_with(".ppm") && !file.ends_with(".pgm");
+    return !file.ends_with(".bmp") && !file.ends_with(".ppm") && !file.ends_with(".pgm") &&
+           !file.ends_with(".pbm");
   }
   friend std::ostream& operator<<(std::ostream& out, const Golden& golden) { return out << golden.file; }
 };
@@ -127,10 +128,9 @@ BOOST_DATA_TEST_CASE(rows_are_near_torchvision, boost::unit_test::data::make(gol
 BOOST_AUTO_TEST_CASE(other_files) {
   BOOST_TEST(message_of("") ==
              "vlm::DataError [image-format]\n  image     x\n"
-             "  expected  JPEG, PNG, WebP, GIF, BMP, PPM, PGM, or FILE#INDEX of an IDX file\n"
+             "  expected  JPEG, PNG, WebP, GIF, BMP, PBM, PGM, PPM, or FILE#INDEX of an IDX file\n"
              "  got       an empty file");
-  for (std::string_view bytes :
-       {"P", "P3 1 1 255 0 0 0", "hello", "\xff\xd8", "GIF", "RIFF1234WEB", "\x1f\x8b"})
+  for (std::string_view bytes : {"P", "P7\nWIDTH 1", "hello", "\xff\xd8", "GIF", "RIFF1234WEB", "\x1f\x8b"})
     BOOST_TEST(message_of(bytes).find("[image-format]") != std::string::npos);
 }
 
@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(formats_without_a_decoder) {
   vlm::register_image_codec(vlm::ImageFormat::Png, kept);
   BOOST_TEST(message ==
              "vlm::DataError [image-format]\n  image     x\n"
-             "  expected  PPM, PGM or BMP, or FILE#INDEX of an IDX file\n  got       a PNG image\n"
+             "  expected  PBM, PGM, PPM or BMP, or FILE#INDEX of an IDX file\n  got       a PNG image\n"
              "  try       build with vlm::image, or convert the image");
 }
 

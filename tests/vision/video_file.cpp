@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <vlm/io/file.hpp>
@@ -15,15 +17,28 @@
 
 namespace {
 
-std::string message_of(const std::string& path) {
+std::string message_of(auto&& open) {
   try {
-    const vlm::Video video = vlm::open_video(path);
+    const vlm::Video video = open();
     vlm::Image storage;
     for (vlm::Index i = 0; i < video.frames(); ++i) video.frame(i, storage);
   } catch (const vlm::Error& error) {
     return error.what();
   }
   return "no error";
+}
+std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+// The message of the error that a file gives, and its bytes in memory too. Of damaged frames, threads may see more or
+// less.
+std::string message_of_file(const std::string& path) {
+  const vlm::VideoFileOptions options{.decoding_threads = 1};
+  const std::string message = message_of([&] { return vlm::open_video(path, options); });
+  if (std::filesystem::is_regular_file(path)) {
+    const std::string text = vlm::read_file(path);
+    BOOST_TEST(message_of([&] { return vlm::open_video(bytes_of(text), path, options); }) == message);
+  }
+  return message;
 }
 
 #if VLM_HAS_VIDEO
@@ -121,24 +136,30 @@ BOOST_AUTO_TEST_CASE(files_without_a_clip) {
     return folder.path + "/" + name;
   };
   const std::string absent = folder.path + "/absent.mp4";
-  BOOST_TEST(message_of(absent) == "vlm::FileError [video-file]\n  file      " + absent +
-                                       "\n  expected  a video file\n  got       No such file or directory");
-  BOOST_TEST(message_of(clips::folder + "sound.wav").find("[video-file]") != std::string::npos);
-  BOOST_TEST(message_of(written("empty.mp4", "")).find("[video-file]") != std::string::npos);
-  BOOST_TEST(message_of(written("text.mp4", "Once upon a time")).find("[video-file]") != std::string::npos);
-  BOOST_TEST(message_of(folder.path).find("[video-file]") != std::string::npos);
-  BOOST_TEST(message_of("http://127.0.0.1/x.mp4").find("[video-file]") != std::string::npos);
+  BOOST_TEST(message_of_file(absent) ==
+             "vlm::FileError [video-file]\n  file      " + absent +
+                 "\n  expected  a video file\n  got       No such file or directory");
+  const std::string sound = clips::folder + "sound.wav";
+  BOOST_TEST(message_of_file(sound) ==
+             "vlm::FileError [video-format]\n  file      " + sound +
+                 "\n  expected  a video file\n  got       another kind of file, or a damaged one");
+  BOOST_TEST(message_of_file(written("empty.mp4", "")).find("[video-format]") != std::string::npos);
+  BOOST_TEST(message_of_file(written("text.mp4", "Once upon a time")).find("[video-format]") !=
+             std::string::npos);
+  BOOST_TEST(message_of_file(folder.path).find("[video-file]") != std::string::npos);
+  BOOST_TEST(message_of_file("http://127.0.0.1/x.mp4").find("[video-file]") != std::string::npos);
   // No list of other files.
   const std::string other = std::filesystem::absolute(clips::folder + "long.ts").string();
-  BOOST_TEST(message_of(written("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n" + other + "\n"))
-                 .find("[video-file]") != std::string::npos);
-  BOOST_TEST(message_of(written("list.ffconcat", "ffconcat version 1.0\nfile '" + other + "'\n"))
-                 .find("[video-file]") != std::string::npos);
+  BOOST_TEST(
+      message_of_file(written("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n" + other + "\n"))
+          .find("[video-format]") != std::string::npos);
+  BOOST_TEST(message_of_file(written("list.ffconcat", "ffconcat version 1.0\nfile '" + other + "'\n"))
+                 .find("[video-format]") != std::string::npos);
   // A picture of 900 million pixels.
-  const std::string bomb = message_of(written("bomb.y4m", "YUV4MPEG2 W30000 H30000 F25:1\nFRAME\n"));
+  const std::string bomb = message_of_file(written("bomb.y4m", "YUV4MPEG2 W30000 H30000 F25:1\nFRAME\n"));
   BOOST_TEST(bomb.find("vlm::") == 0u, bomb);
   // The wrong name does not matter.
-  BOOST_TEST(message_of(written("clip.txt", vlm::read_file(clips::folder + "long.mp4"))) == "no error");
+  BOOST_TEST(message_of_file(written("clip.txt", vlm::read_file(clips::folder + "long.mp4"))) == "no error");
 }
 
 BOOST_AUTO_TEST_CASE(damaged_files) {
@@ -149,7 +170,7 @@ BOOST_AUTO_TEST_CASE(damaged_files) {
     for (const std::size_t share : {1u, 3u, 5u, 7u, 9u}) {
       const std::string path = folder.path + "/cut-" + std::to_string(share) + "-" + name;
       vlm::write_file_atomically(path, whole.substr(0, whole.size() * share / 10));
-      refused += message_of(path) != "no error";
+      refused += message_of_file(path) != "no error";
       ++tried;
     }
     for (std::size_t at = 0; at < whole.size(); at += whole.size() / 10) {
@@ -158,11 +179,46 @@ BOOST_AUTO_TEST_CASE(damaged_files) {
         broken[i] = static_cast<char>(i * 37);
       const std::string path = folder.path + "/broken-" + std::to_string(at) + "-" + name;
       vlm::write_file_atomically(path, broken);
-      const std::string message = message_of(path);
+      const std::string message = message_of_file(path);
       BOOST_TEST((message == "no error" || message.starts_with("vlm::")));
     }
   }
   BOOST_TEST(refused == tried);
+}
+
+BOOST_AUTO_TEST_CASE(bytes_in_memory_give_the_clip_of_the_file) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(clips::folder)) {
+    const std::string path = entry.path().string(), kind = entry.path().extension().string();
+    if (kind == ".json" || kind == ".safetensors" || kind == ".wav") continue;
+    const std::string text = vlm::read_file(path);
+    const vlm::Video file = vlm::open_video(path), memory = vlm::open_video(bytes_of(text), "memory");
+    BOOST_TEST_CONTEXT(path) {
+      BOOST_REQUIRE(memory.frames() == file.frames());
+      BOOST_TEST((memory.size() == file.size()));
+      BOOST_TEST(memory.clock().is_constant() == file.clock().is_constant());
+      // From the last frame backwards, so that seeking is tried too.
+      const vlm::Index step = 1 + file.frames() / 7;
+      for (vlm::Index i = file.frames() - 1; i >= 0; i -= step) {
+        BOOST_TEST(memory.time(i) == file.time(i));
+        BOOST_TEST((frame_of(memory, i) == frame_of(file, i)), "frame " << i);
+      }
+    }
+    ++count;
+  }
+  BOOST_TEST(count >= 15);
+}
+
+BOOST_AUTO_TEST_CASE(copies_share_the_bytes) {
+  const std::string text = vlm::read_file(clips::folder + "long.ts");
+  const vlm::Video video = vlm::open_video(bytes_of(text), "memory");
+  const vlm::Video copy = video;
+  const vlm::Image frame = frame_of(video, 30);
+  BOOST_TEST((frame_of(copy, 30) == frame));
+  BOOST_TEST(
+      message_of([] {
+        return vlm::open_video({}, "nothing");
+      }).starts_with("vlm::FileError [video-format]\n  file      nothing\n  expected  a video file\n"));
 }
 
 BOOST_AUTO_TEST_CASE(wrong_options) {
@@ -179,9 +235,11 @@ BOOST_AUTO_TEST_CASE(wrong_options) {
 #else
 
 BOOST_AUTO_TEST_CASE(a_program_without_decoders) {
-  BOOST_TEST(message_of("clip.mp4") ==
-             "vlm::FileError [video-support]\n  file      clip.mp4\n  expected  a program with vlm::video\n"
-             "  got       one without\n  try       link vlm::video, or make a Video from the file's frames");
+  const std::string expected =
+      "vlm::FileError [video-support]\n  file      clip.mp4\n  expected  a program with vlm::video\n"
+      "  got       one without\n  try       link vlm::video, or make a Video from the file's frames";
+  BOOST_TEST(message_of_file("clip.mp4") == expected);
+  BOOST_TEST(message_of([] { return vlm::open_video(bytes_of("bytes"), "clip.mp4"); }) == expected);
 }
 
 #endif

@@ -1,5 +1,6 @@
-// The images that conversations name: a file, "path#index" inside an IDX file, "path.tar/member" inside a tar archive, or
-// a "data:" URL. The most recent IDX files and archives stay open: one such file holds many images.
+// The images and videos that conversations name: a file, "path.tar/member" inside a tar archive, or a "data:" URL; and
+// "path#index", an image inside an IDX file. The most recent IDX files and archives stay open: one such file holds many
+// images.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -19,6 +21,9 @@
 #include <vlm/io/tar_file.hpp>
 #include <vlm/vision/load_image.hpp>
 #include <vlm/vision/patches.hpp>
+#include <vlm/vision/video_file.hpp>
+#include <vlm/vision/video_patches.hpp>
+#include <vlm/vision/video_settings.hpp>
 
 namespace vlm {
 
@@ -55,6 +60,16 @@ class ImageFiles {
     return append(image, settings, rows);
   }
 
+  // The patch rows of a video.
+  PatchedVideo patches(const std::string& reference, const VideoSettings& settings) {
+    const VideoFileOptions options{.decoding_threads = 1};
+    Inside inside;
+    if (find_inside(reference, inside))
+      return patchify(open_video(std::as_bytes(std::span(inside.bytes)), shown(reference), options),
+                      settings);
+    return patchify(open_video(reference, options), settings);
+  }
+
   std::size_t open_files() const {
     const std::lock_guard lock(mutex_);
     return idx_.size() + tar_.size();
@@ -83,7 +98,7 @@ class ImageFiles {
   }
   Image load_indexed(const std::string& path, Index index) { return idx_image(*opened(idx_, path), index); }
 
-  // The bytes of an image that is no file of its own, and what keeps them.
+  // The bytes of what is no file of its own, and what keeps them.
   struct Inside {
     std::shared_ptr<const TarFile> archive{};
     std::string decoded{};

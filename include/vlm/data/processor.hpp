@@ -24,7 +24,6 @@
 #include <vlm/text/tokenizer.hpp>
 #include <vlm/vision/patches.hpp>
 #include <vlm/vision/timestamps.hpp>
-#include <vlm/vision/video_file.hpp>
 #include <vlm/vision/video_patches.hpp>
 #include <vlm/vision/video_settings.hpp>
 
@@ -309,9 +308,8 @@ class Processor {
   // `reading` follows what is read, for errors.
   void take_video(const ContentItem& item, Sample& sample, std::vector<std::string>& clips,
                   const std::string*& reading) const {
-    const PatchedVideo video =
-        item.frames.empty() ? patchify(open_video(item.reference, {.decoding_threads = 1}), video_settings_)
-                            : patched_frames(item, reading);
+    const PatchedVideo video = item.frames.empty() ? files_->patches(item.reference, video_settings_)
+                                                   : patched_frames(item, reading);
     sample.videos.push_back(video.grid);
     sample.video_patches.insert(sample.video_patches.end(), video.rows.begin(), video.rows.end());
     clips.push_back(video_text(video.times, video.step_tokens(video_settings_.patches.merge_size),

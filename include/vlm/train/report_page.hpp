@@ -119,13 +119,8 @@ inline std::string sample_card(const Json& sample, const std::string& folder) {
     Image image = enlarged(load_image(file.front() == '/' ? file : folder + "/" + file));
     const ImageSize size{image.height, image.width};
     const Grounding right = parse_grounding(expected, size), given = parse_grounding(answer, size);
-    const Index stroke = stroke_width(image) + 1;
-    const auto mark = [&](const Grounding& places, Colour colour) {
-      for (const Box& box : places.boxes) draw_box(image, box, colour, stroke);
-      for (const Point& point : places.points) draw_point(image, point, colour, 3 * stroke);
-    };
-    mark(right, distinct_colours[2]);
-    mark(given, distinct_colours[0]);
+    draw(image, right, distinct_colours[2]);
+    draw(image, given, distinct_colours[0]);
     card += "<img alt=\"\" src=\"" + data_uri(image) + "\">";
     if (!right.boxes.empty())
       verdict = given.boxes.empty()

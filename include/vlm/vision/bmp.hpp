@@ -78,18 +78,24 @@ class BmpDecoder {
     if (pixels_at_ == 0) pixels_at_ = after;
   }
 
-  // Entries that the file does not have are grey, as in Pillow.
+  // Entries that the file does not have are black, or grey where it has none but those, as in Pillow.
   void read_palette(std::size_t at, bool core) {
-    for (std::size_t i = 0; i < 256; ++i) std::memset(&palette_[3 * i], static_cast<int>(i), 3);
     Index colours = core ? 0 : bytes_.little32(46);
     if (colours == 0) colours = Index{1} << bits_;
     if (colours > 65536) bytes_.unsupported("at most 65536 colours", std::to_string(colours) + " colours");
     const std::size_t entry = core ? 3 : 4;
     if (pixels_at_ == 14 + static_cast<std::size_t>(core ? 12 : bytes_.little32(14)))
       pixels_at_ += entry * static_cast<std::size_t>(colours);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(std::min(colours, Index{256})); ++i)
-      for (std::size_t c = 0; c < 3; ++c)
-        palette_[3 * i + c] = static_cast<std::uint8_t>(bytes_.byte(at + entry * i + 2 - c));
+    const auto count = static_cast<std::size_t>(std::min(colours, Index{256}));
+    bool grey = true;
+    for (std::size_t i = 0; i < 256; ++i)
+      for (std::size_t c = 0; c < 3; ++c) {
+        std::uint8_t& level = palette_[3 * i + c];
+        level = static_cast<std::uint8_t>(i < count ? bytes_.byte(at + entry * i + 2 - c)
+                                          : grey    ? Index(i)
+                                                    : 0);
+        grey = grey && level == i;
+      }
   }
 
   // Contiguous bits of red (0), green or blue; a mask of zeros stands for the usual place.

@@ -1,34 +1,21 @@
-// Drawing on an image: what an answer points at, put back onto the picture.
+// Drawing on an image: what an answer points at, put back onto the picture with its labels.
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <vlm/core/shape.hpp>
+#include <vlm/vision/colour.hpp>
+#include <vlm/vision/draw_text.hpp>
 #include <vlm/vision/grounding.hpp>
 #include <vlm/vision/image.hpp>
 
 namespace vlm {
-
-struct Colour {
-  std::uint8_t red = 0, green = 0, blue = 0;
-  friend bool operator==(const Colour&, const Colour&) = default;
-};
-
-// Strong colours that people with any colour vision tell apart.   Source: Okabe and Ito, "Color Universal Design".
-inline constexpr std::array<Colour, 7> distinct_colours = {{{213, 94, 0},
-                                                            {0, 114, 178},
-                                                            {0, 158, 115},
-                                                            {240, 228, 66},
-                                                            {204, 121, 167},
-                                                            {86, 180, 233},
-                                                            {230, 159, 0}}};
 
 namespace detail {
 
@@ -36,17 +23,6 @@ namespace detail {
 inline Index pixel_at(double coordinate, Index extent) {
   const auto most = static_cast<double>(extent - 1);
   return coordinate > 0 ? static_cast<Index>(std::min(coordinate, most)) : 0;
-}
-
-inline void fill_rectangle(Image& image, Index top, Index left, Index bottom, Index right, Colour colour) {
-  const Index last_row = std::min(bottom, image.height - 1), last_column = std::min(right, image.width - 1);
-  for (Index y = std::max(top, Index{0}); y <= last_row; ++y)
-    for (Index x = std::max(left, Index{0}); x <= last_column; ++x) {
-      std::uint8_t* pixel = image.at(y, x);
-      pixel[0] = colour.red;
-      pixel[1] = colour.green;
-      pixel[2] = colour.blue;
-    }
 }
 
 }  // namespace detail
@@ -87,19 +63,89 @@ inline void draw_point(Image& image, const Point& point, Colour colour, Index ra
     }
 }
 
-// Everything with a place: boxes first, points on top. Equal labels have equal colours, in order of appearance.
-inline void draw(Image& image, const Grounding& grounding) {
-  check_image_size(image.height, image.width, "image to draw on");
-  std::vector<std::string_view> labels;
-  const auto colour_of = [&labels](const std::string& label) {
-    const auto found = std::find(labels.begin(), labels.end(), label);
-    const auto place = static_cast<std::size_t>(found - labels.begin());
-    if (found == labels.end()) labels.emplace_back(label);
+namespace detail {
+
+// A colour for each label, in order of appearance.
+class LabelColours {
+ public:
+  Colour of(const std::string& label) {
+    const auto found = std::find(labels_.begin(), labels_.end(), label);
+    const auto place = static_cast<std::size_t>(found - labels_.begin());
+    if (found == labels_.end()) labels_.emplace_back(label);
     return distinct_colours[place % distinct_colours.size()];
-  };
+  }
+
+ private:
+  std::vector<std::string_view> labels_;
+};
+
+// Where a label starts so that it ends inside the image, or else at its first pixel.
+inline Index label_start(Index wanted, Index size, Index extent) {
+  return std::max(Index{0}, std::min(wanted, extent - size));
+}
+
+}  // namespace detail
+
+// The label of a box: above it, or where there is no room inside its upper edge.
+inline void draw_label(Image& image, const Box& box, Colour colour, Index scale) {
+  const ImageSize size = label_size(box.label, scale);
+  const Index top = detail::pixel_at(box.top, image.height), left = detail::pixel_at(box.left, image.width);
+  draw_label(image, box.label, top >= size.height ? top - size.height : top,
+             detail::label_start(left, size.width, image.width), colour, scale);
+}
+
+// The label of a point, `distance` pixels to the right of it, or where there is no room to the left.
+inline void draw_label(Image& image, const Point& point, Colour colour, Index distance, Index scale) {
+  const ImageSize size = label_size(point.label, scale);
+  const Index row = detail::pixel_at(point.y, image.height), column = detail::pixel_at(point.x, image.width);
+  const bool fits = column + distance + size.width <= image.width;
+  draw_label(
+      image, point.label, detail::label_start(row - size.height / 2, size.height, image.height),
+      fits ? column + distance : detail::label_start(column - distance - size.width, size.width, image.width),
+      colour, scale);
+}
+
+namespace detail {
+
+template <class ColourOf>
+void draw_places(Image& image, const Grounding& grounding, ColourOf&& colour_of) {
+  check_image_size(image.height, image.width, "image to draw on");
   const Index stroke = stroke_width(image);
   for (const Box& box : grounding.boxes) draw_box(image, box, colour_of(box.label), 2 * stroke);
   for (const Point& point : grounding.points) draw_point(image, point, colour_of(point.label), 3 * stroke);
+  for (const Box& box : grounding.boxes) draw_label(image, box, colour_of(box.label), stroke);
+  for (const Point& point : grounding.points)
+    draw_label(image, point, colour_of(point.label), 5 * stroke, stroke);
+}
+
+}  // namespace detail
+
+// Everything with a place: boxes, points, and the labels on top. Equal labels have equal colours, in order of
+// appearance.
+inline void draw(Image& image, const Grounding& grounding) {
+  detail::LabelColours colours;
+  detail::draw_places(image, grounding, [&](const std::string& label) { return colours.of(label); });
+}
+// The same in one colour.
+inline void draw(Image& image, const Grounding& grounding, Colour colour) {
+  detail::draw_places(image, grounding, [colour](const std::string&) { return colour; });
+}
+
+// The spans that hold the time of a frame of the clip, in seconds: a line each at the lower edge, with its times.
+inline void draw_spans(Image& frame, const Grounding& grounding, double time) {
+  check_image_size(frame.height, frame.width, "frame to draw on");
+  detail::LabelColours colours;
+  const Index scale = stroke_width(frame);
+  Index bottom = frame.height;
+  for (const Span& span : grounding.spans) {
+    const Colour colour = colours.of(span.label);
+    if (!(span.start <= time && time <= span.end)) continue;
+    char times[64];
+    std::snprintf(times, sizeof times, "%.1f-%.1f s", span.start, span.end);
+    const std::string line = span.label.empty() ? times : span.label + " " + times;
+    bottom -= label_size(line, scale).height;
+    draw_label(frame, line, bottom, 0, colour, scale);
+  }
 }
 
 }  // namespace vlm

@@ -111,9 +111,9 @@ class FfmpegConverter {
 // The frames of a file by their place in the order of showing.
 class FfmpegReader {
  public:
-  FfmpegReader(std::string path, const VideoFileOptions& options)
-      : path_(std::move(path)), threads_(options.decoding_threads) {
-    file_ = std::make_unique<FfmpegStream>(path_, threads_);
+  FfmpegReader(VideoSource source, const VideoFileOptions& options)
+      : source_(std::move(source)), threads_(options.decoding_threads) {
+    file_ = std::make_unique<FfmpegStream>(source_, threads_);
     turns_ = quarter_turns(file_->stream());
     converter_ = FfmpegConverter(turns_);
     scan();
@@ -132,7 +132,7 @@ class FfmpegReader {
     const double rate = average.num > 0 && average.den > 0 ? av_q2d(average) : 0;
     if (times_.empty()) {
       if (rate > 0) return FrameClock::rate(rate);
-      throw FileError("video-times", {{"file", path_},
+      throw FileError("video-times", {{"file", source_.name},
                                       {"expected", "times of the frames, or a frame rate"},
                                       {"got", "neither"},
                                       {"try", "put the stream into a container that has times"}});
@@ -159,7 +159,7 @@ class FfmpegReader {
 
  private:
   void open() {
-    file_ = std::make_unique<FfmpegStream>(path_, threads_);
+    file_ = std::make_unique<FfmpegStream>(source_, threads_);
     file_->skip_other_streams();
     shown_ = 0;
     last_time_ = INT64_MIN;
@@ -173,7 +173,7 @@ class FfmpegReader {
       if (packet.flags & AV_PKT_FLAG_DISCARD) continue;
       if (++frames_ > max_video_frames)
         throw FileError("video-file",
-                        {{"file", path_},
+                        {{"file", source_.name},
                          {"expected", "at most " + std::to_string(max_video_frames) + " frames"},
                          {"got", "more"}});
       all_have_times = all_have_times && packet.pts != AV_NOPTS_VALUE;
@@ -219,7 +219,7 @@ class FfmpegReader {
     return last_time_ >= time;
   }
 
-  std::string path_;
+  VideoSource source_;
   int threads_;
   int turns_ = 0;
   std::unique_ptr<FfmpegStream> file_;
@@ -230,12 +230,12 @@ class FfmpegReader {
       keys_;  // in ticks, rising; no times where the file has none for some frame
 };
 
-inline Video open_with_ffmpeg(const std::string& path, const VideoFileOptions& options) {
+inline Video open_with_ffmpeg(const VideoSource& source, const VideoFileOptions& options) {
   if (options.decoding_threads < 0 || options.decoding_threads > detail::most_threads)
     throw ConfigError("video-options", {{"field", "decoding_threads"},
                                         {"expected", "0 to " + std::to_string(detail::most_threads)},
                                         {"got", std::to_string(options.decoding_threads)}});
-  const auto reader = std::make_shared<FfmpegReader>(path, options);
+  const auto reader = std::make_shared<FfmpegReader>(source, options);
   return Video(reader->frames(), reader->size(), reader->clock(),
                [reader](Index frame) { return reader->frame(frame); });
 }

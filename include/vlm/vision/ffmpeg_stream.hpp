@@ -1,6 +1,6 @@
 // A video stream of a file through FFmpeg's libraries, version 5 or later: packets, frames, seeking. Only containers of
-// video are opened, and nothing but the file itself: no playlists, no network. What FFmpeg writes to its log is set with
-// its own av_log_set_level.
+// video are opened, and nothing but the file or the bytes themselves: no playlists, no network. What FFmpeg writes to
+// its log is set with its own av_log_set_level.
 #pragma once
 
 #include <vlm/core/config.hpp>
@@ -33,8 +33,10 @@ extern "C" {
 #endif
 
 #include <vlm/core/error.hpp>
+#include <vlm/vision/ffmpeg_memory.hpp>
 #include <vlm/vision/image.hpp>
 #include <vlm/vision/resize.hpp>
+#include <vlm/vision/video_source.hpp>
 
 namespace vlm {
 
@@ -73,7 +75,7 @@ class FfmpegOptions {
 // A file with its best video stream and a decoder for it, at the first packet.
 class FfmpegStream {
  public:
-  FfmpegStream(const std::string& path, int threads) : path_(path) {
+  FfmpegStream(const VideoSource& source, int threads) : source_(source) {
     open_file();
     choose_stream();
     open_decoder(threads);
@@ -137,9 +139,10 @@ class FfmpegStream {
   }
 
   [[noreturn]] void throw_damaged(const std::string& expected, const std::string& got) const {
-    throw FileError(
-        "video-damaged",
-        {{"file", path_}, {"expected", expected}, {"got", got}, {"try", "fetch or encode the file again"}});
+    throw FileError("video-damaged", {{"file", source_.name},
+                                      {"expected", expected},
+                                      {"got", got},
+                                      {"try", "fetch or encode the file again"}});
   }
 
  private:
@@ -148,7 +151,7 @@ class FfmpegStream {
       "mov,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,gif,apng,yuv4mpegpipe,ivf,nut,mxf,dv,rm,wtv";
 
   [[noreturn]] void throw_no_video(const std::string& expected, const std::string& got) const {
-    throw FileError("video-file", {{"file", path_}, {"expected", expected}, {"got", got}});
+    throw FileError("video-file", {{"file", source_.name}, {"expected", expected}, {"got", got}});
   }
 
   void note_end(const AVPacket& packet) {
@@ -161,11 +164,19 @@ class FfmpegStream {
   void open_file() {
     FfmpegOptions options;
     options.set("format_whitelist", containers);
-    options.set("protocol_whitelist", "file");
-    AVFormatContext* format = nullptr;
-    const int status = avformat_open_input(&format, ("file:" + path_).c_str(), nullptr, options.get());
+    options.set("protocol_whitelist", source_.bytes ? "none" : "file");
+    if (source_.bytes) memory_ = std::make_unique<FfmpegMemory>(*source_.bytes);
+    AVFormatContext* format = avformat_alloc_context();
+    if (!format) throw std::bad_alloc();
+    if (memory_) format->pb = memory_->get();
+    // Of bytes nothing is opened under the name, but FFmpeg guesses by it too.
+    const int status = avformat_open_input(&format, ("file:" + source_.name).c_str(), nullptr, options.get());
+    if (status == AVERROR_INVALIDDATA || status == AVERROR(EINVAL))
+      throw FileError("video-format", {{"file", source_.name},
+                                       {"expected", "a video file"},
+                                       {"got", "another kind of file, or a damaged one"}});
     if (status < 0) throw_no_video("a video file", ffmpeg_text(status));
-    format_.reset(format);
+    format_.reset(format);  // where it fails, FFmpeg frees it
     // Reading the header may decode: the limits hold there too.
     std::vector<AVDictionary*> limits(format_->nb_streams);
     for (AVDictionary*& limit : limits) av_dict_set_int(&limit, "max_pixels", max_image_pixels, 0);
@@ -182,7 +193,7 @@ class FfmpegStream {
       throw_no_video("a video stream", "none");
     stream_ = best;
     codec_ = codec;
-    check_image_size(stored_size().height, stored_size().width, path_);
+    check_image_size(stored_size().height, stored_size().width, source_.name);
   }
 
   void open_decoder(int threads) {
@@ -198,7 +209,8 @@ class FfmpegStream {
     if (status < 0) throw_no_video("a stream that decodes", ffmpeg_text(status));
   }
 
-  std::string path_;
+  VideoSource source_;
+  std::unique_ptr<FfmpegMemory> memory_;  // outlives what reads it
   FfmpegOwner<AVFormatContext> format_;
   FfmpegOwner<AVCodecContext> decoder_;
   FfmpegOwner<AVFrame> frame_;

@@ -99,16 +99,22 @@ class GifDecoder {
     return rows;
   }
 
-  // Entries that the file does not have are grey, as in Pillow.
+  // Entries that the file does not have are black, or grey where it has none but those, as in Pillow.
   RowsOfPixels::Pixels coloured(const std::vector<std::uint8_t>& indices, const ColorMapObject* map) const {
     std::array<std::uint8_t, 1024> palette{};
+    const int count = map ? std::min(map->ColorCount, 256) : 0;
+    bool grey = true;
     for (int i = 0; i < 256; ++i) {
       std::uint8_t* entry = palette.data() + 4 * i;
-      std::memset(entry, i, 3);
-      if (!map || i >= map->ColorCount) continue;
-      entry[0] = map->Colors[i].Red;
-      entry[1] = map->Colors[i].Green;
-      entry[2] = map->Colors[i].Blue;
+      if (i < count) {
+        const GifColorType colour = map->Colors[i];
+        grey = grey && colour.Red == i && colour.Green == i && colour.Blue == i;
+        entry[0] = colour.Red;
+        entry[1] = colour.Green;
+        entry[2] = colour.Blue;
+      } else if (grey) {
+        std::memset(entry, i, 3);
+      }
     }
     RowsOfPixels::Pixels pixels(indices.size() * 4);
     for (std::size_t i = 0; i < indices.size(); ++i)

@@ -1,4 +1,4 @@
-// The decoders that a program has. PPM, PGM and BMP are always there; a translation unit that is compiled with
+// The decoders that a program has. PBM, PGM, PPM and BMP are always there; a translation unit that is compiled with
 // VLM_HAS_IMAGE=1 brings those of JPEG, PNG, WebP and GIF, for the whole program.
 #pragma once
 
@@ -10,6 +10,8 @@
 #include <string_view>
 
 #include <vlm/core/error.hpp>
+#include <vlm/io/file.hpp>
+#include <vlm/vision/image.hpp>
 #include <vlm/vision/image_header.hpp>
 #include <vlm/vision/image_rows.hpp>
 
@@ -45,11 +47,21 @@ inline bool register_png_writer(ImageWriter write) {
 }
 inline ImageWriter png_writer() { return detail::registered_png_writer.load(); }
 
+// Saves an image as a PNG file; ConfigError [image-format] in a program without that codec.
+inline void write_png(const std::string& path, const Image& image) {
+  const ImageWriter write = png_writer();
+  if (!write)
+    throw ConfigError("image-format", {{"file", path},
+                                       {"expected", "a program that was built with vlm::image"},
+                                       {"got", "one that writes no PNG"}});
+  write_file_atomically(path, write(image));
+}
+
 // DataError [image-format] where this program does not decode the format.
 inline ImageOpener required_image_codec(ImageFormat format, std::string_view bytes, std::string_view name) {
   if (const ImageOpener open = image_codec(format)) return open;
   throw DataError("image-format", {{"image", std::string(name)},
-                                   {"expected", "PPM, PGM or BMP, or FILE#INDEX of an IDX file"},
+                                   {"expected", "PBM, PGM, PPM or BMP, or FILE#INDEX of an IDX file"},
                                    {"got", format_name(bytes)},
                                    {"try", "build with vlm::image, or convert the image"}});
 }

@@ -12,6 +12,7 @@
 #include <vlm/vision/image.hpp>
 #include <vlm/vision/image_bytes.hpp>
 #include <vlm/vision/orientation.hpp>
+#include <vlm/vision/png_orientation.hpp>
 #include <vlm/vision/pnm.hpp>
 
 namespace vlm {
@@ -33,7 +34,8 @@ inline ImageFormat image_format(std::string_view bytes) {
 // "a PNG image"; for unknown bytes what else they may be.
 inline const char* format_name(std::string_view bytes) {
   constexpr const char* names[] = {
-      "", "a PPM or PGM image", "a BMP image", "a JPEG image", "a PNG image", "a WebP image", "a GIF image"};
+      "",           "a PBM, PGM or PPM image", "a BMP image", "a JPEG image", "a PNG image", "a WebP image",
+      "a GIF image"};
   const ImageFormat format = image_format(bytes);
   if (format != ImageFormat::Unknown) return names[static_cast<std::size_t>(format)];
   if (bytes.empty()) return "an empty file";
@@ -104,14 +106,12 @@ inline ImageHeader png_header(const ImageBytes& bytes) {
   header.width = bytes.big32(16);
   header.height = bytes.big32(20);
   header.whole = bytes.byte(28) != 0;  // interlaced
-  FoundOrientation found;
-  constexpr std::string_view xmp_key("XML:com.adobe.xmp\0\0", 19);  // and not compressed
+  PngOrientation found;
   for (std::size_t at = 8; bytes.has(at, 12);) {
     const auto length = static_cast<std::size_t>(bytes.big32(at));
     if (!bytes.has(at + 8, length)) break;  // whether pixels are missing is seen when they are decoded
     const std::string_view kind = bytes.text(at + 4, 4), data = bytes.text(at + 8, length);
-    if (kind == "eXIf") found.exif = exif_orientation(data);
-    if (kind == "iTXt" && data.starts_with(xmp_key)) found.xmp = xmp_orientation(data);
+    found.see(kind, data);
     if (kind == "IEND") break;
     at += length + 12;
   }
@@ -135,13 +135,16 @@ inline ImageHeader webp_header(const ImageBytes& bytes) {
   } else if (first == "VP8X") {
     header.width = bytes.little24(24) + 1;
     header.height = bytes.little24(27) + 1;
+    // Only what the flags announce, and the first of it, as libwebp has it.
+    const Index flags = bytes.byte(20);
+    bool has_exif = (flags & 0x08) == 0, has_xmp = (flags & 0x04) == 0;
     FoundOrientation found;
     for (std::size_t at = 12; bytes.has(at, 8);) {
       const auto length = static_cast<std::size_t>(bytes.little32(at + 4));
       if (!bytes.has(at + 8, length)) break;
       const std::string_view kind = bytes.text(at, 4), data = bytes.text(at + 8, length);
-      if (kind == "EXIF") found.exif = exif_orientation(data);
-      if (kind == "XMP ") found.xmp = xmp_orientation(data);
+      if (kind == "EXIF" && !std::exchange(has_exif, true)) found.exif = exif_orientation(data);
+      if (kind == "XMP " && !std::exchange(has_xmp, true)) found.xmp = xmp_orientation(data);
       at += 8 + length + length % 2;
     }
     header.orientation = found.value();
@@ -222,7 +225,7 @@ inline ImageHeader read_image_header(std::string_view bytes, std::string_view na
     case ImageFormat::Unknown:
       throw DataError("image-format",
                       {{"image", std::string(name)},
-                       {"expected", "JPEG, PNG, WebP, GIF, BMP, PPM, PGM, or FILE#INDEX of an IDX file"},
+                       {"expected", "JPEG, PNG, WebP, GIF, BMP, PBM, PGM, PPM, or FILE#INDEX of an IDX file"},
                        {"got", format_name(bytes)}});
   }
   header.format = format;

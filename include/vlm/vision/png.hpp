@@ -23,12 +23,13 @@
 #include <vector>
 
 #include <png.h>
+#include <zlib.h>
 
 #include <vlm/core/error.hpp>
-#include <vlm/io/file.hpp>
 #include <vlm/vision/image.hpp>
 #include <vlm/vision/image_bytes.hpp>
 #include <vlm/vision/image_codecs.hpp>
+#include <vlm/vision/png_orientation.hpp>
 
 namespace vlm {
 
@@ -135,16 +136,14 @@ class PngRows final : public ImageRows {
     bytes_.damaged(text_.data());
   }
 
-  // Entries that the file does not have are grey, as in Pillow.
+  // Entries that the file does not have are black, as in Pillow.
   void read_palette() {
     png_colorp colours = nullptr;
     int count = 0;
     png_get_PLTE(png_, info_, &colours, &count);
-    palette_.resize(768);
-    for (int i = 0; i < 256; ++i) {
+    palette_.assign(768, 0);
+    for (int i = 0; i < std::min(count, 256); ++i) {
       std::uint8_t* entry = palette_.data() + 3 * i;
-      std::memset(entry, i, 3);
-      if (i >= count) continue;
       entry[0] = colours[i].red;
       entry[1] = colours[i].green;
       entry[2] = colours[i].blue;
@@ -183,6 +182,17 @@ inline std::unique_ptr<ImageRows> open_png(std::string_view bytes, const ImageHe
 }
 inline const bool png_registered = register_image_codec(ImageFormat::Png, open_png);
 
+inline std::string inflate_text(std::string_view stream, std::size_t most) {
+  std::string text(std::min(most, 1032 * stream.size() + 64), '\0');  // it cannot grow more than that
+  auto size = static_cast<uLongf>(text.size());
+  const int status =
+      uncompress(reinterpret_cast<Bytef*>(text.data()), &size, reinterpret_cast<const Bytef*>(stream.data()),
+                 static_cast<uLong>(stream.size()));
+  text.resize(status == Z_OK ? static_cast<std::size_t>(size) : 0);
+  return text;
+}
+inline const bool png_inflater_registered = register_png_inflater(inflate_text);
+
 }  // namespace detail
 
 // The bytes of a PNG file.
@@ -204,9 +214,6 @@ inline std::string encode_png(const Image& image) {
 }
 namespace detail {
 inline const bool png_writer_registered = register_png_writer(encode_png);
-}
-inline void write_png(const std::string& path, const Image& image) {
-  write_file_atomically(path, encode_png(image));
 }
 
 }  // namespace vlm

@@ -1,17 +1,17 @@
-// Binary PPM and PGM (Netpbm's P6 and P5), read and written. Values of other depths than 8 bits become what Pillow makes
-// of them: those of PPM are scaled to 255; those of PGM too up to 8 bits, and beyond they are cut off at 255.
+// The six forms of PBM, PGM and PPM: bits, grey or colours as text (P1, P2, P3) or as bytes (P4, P5, P6). Values of
+// other depths than 8 bits become what Pillow makes of them: those of PPM are scaled to 255; those of PGM too up to 8
+// bits, and beyond they are cut off at 255. As in Pillow, a comment with the end of its line counts for nothing,
+// wherever it stands in the text, and what follows the pixels is passed over.
 #pragma once
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <span>
+#include <limits>
 #include <string>
 #include <string_view>
-#include <system_error>
+#include <vector>
 
 #include <vlm/core/error.hpp>
 #include <vlm/io/file.hpp>
@@ -22,126 +22,205 @@ namespace vlm {
 
 namespace detail {
 
-// Numbers separated by white space; "#" starts a comment up to the end of the line.
-class PnmHeader {
- public:
-  PnmHeader(std::string_view bytes, std::string_view name) : bytes_(bytes), name_(name), next_(2) {}
+inline bool is_pnm_space(int c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
+inline bool is_pnm(std::string_view bytes) {
+  return bytes.size() >= 2 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6' &&
+         (bytes.size() == 2 || bytes[2] == '#' || is_pnm_space(bytes[2]));
+}
+
+// Numbers as text, with white space between them.
+class PnmText {
+ public:
+  PnmText(std::string_view bytes, std::string_view name) : bytes_(bytes), name_(name), next_(2) {}
+
+  // A number of the header.
   Index number(std::string_view what) {
-    skip_space();
-    Index value = 0;
-    const auto [end, error] = std::from_chars(bytes_.data() + next_, bytes_.data() + bytes_.size(), value);
-    if (error != std::errc() || value < 1) fail(std::string(what) + ", a positive number", "none at byte ");
-    next_ = static_cast<std::size_t>(end - bytes_.data());
+    const Index value = token();
+    if (value < 1) fail("image-header", std::string(what) + ", a positive number", "none");
     return value;
   }
   // The pixels start after exactly one white-space character.
   std::string_view rest() {
-    if (next_ >= bytes_.size() || !is_space(bytes_[next_]))
-      fail("white space before the pixels", "none at byte ");
-    return bytes_.substr(next_ + 1);
+    start_ = next_;
+    if (next_ >= bytes_.size() || !is_pnm_space(bytes_[next_]))
+      fail("image-header", "white space before the pixels", "none");
+    return bytes_.substr(++next_);
+  }
+  // A value of a pixel.
+  Index value(Index largest) {
+    const Index value = token();
+    if (value < 0 || value > largest)
+      fail("image-damaged", "pixels from 0 to " + std::to_string(largest),
+           next_ == start_ ? "none" : "another");
+    return value;
+  }
+  // The bits need no white space between them.
+  Index bit() {
+    skip_space();
+    const int c = peek();
+    if (c != '0' && c != '1') fail("image-damaged", "pixels of 0 or 1", c < 0 ? "none" : "another");
+    ++next_;
+    return c - '0';
   }
 
  private:
-  static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-  void skip_space() {
-    while (next_ < bytes_.size() && (is_space(bytes_[next_]) || bytes_[next_] == '#')) {
-      const bool comment = bytes_[next_] == '#';
-      next_ = comment ? std::min(bytes_.find('\n', next_), bytes_.size()) : next_ + 1;
-    }
+  // The next character outside of comments; -1 at the end.
+  int peek() {
+    while (next_ < bytes_.size() && bytes_[next_] == '#')
+      next_ = std::min(bytes_.find_first_of("\r\n", next_), bytes_.size() - 1) + 1;
+    return next_ < bytes_.size() ? static_cast<unsigned char>(bytes_[next_]) : -1;
   }
-  [[noreturn]] void fail(const std::string& expected, const char* got) const {
-    throw DataError(
-        "image-header",
-        {{"image", std::string(name_)}, {"expected", expected}, {"got", got + std::to_string(next_)}});
+  void skip_space() {
+    while (is_pnm_space(peek())) ++next_;
+    start_ = next_;
+  }
+  // What stands up to the next white space or the end; -1 where that is no number.
+  Index token() {
+    constexpr Index most = (std::numeric_limits<Index>::max() - 9) / 10;
+    skip_space();
+    Index value = -1;
+    for (int c = peek(); c >= 0 && !is_pnm_space(c); ++next_, c = peek()) {
+      if (c < '0' || c > '9' || value > most) return -1;
+      value = 10 * std::max(value, Index{0}) + (c - '0');
+    }
+    return value;
+  }
+  [[noreturn]] void fail(const char* id, const std::string& expected, const char* got) const {
+    throw DataError(id, {{"image", std::string(name_)},
+                         {"expected", expected},
+                         {"got", std::string(got) + " at byte " + std::to_string(start_)}});
   }
 
   std::string_view bytes_, name_;
-  std::size_t next_;
+  std::size_t next_, start_ = 0;
 };
-
-inline bool is_pnm(std::string_view bytes) { return bytes.starts_with("P5") || bytes.starts_with("P6"); }
 
 struct PnmSize {
   Index height = 0, width = 0;
 };
-inline PnmSize pnm_size(std::string_view bytes, std::string_view name) {
-  PnmHeader header(bytes, name);
+inline PnmSize pnm_size(PnmText& header) {
   const Index width = header.number("width");
   return {header.number("height"), width};
 }
-
-// A value of a PNM file as a level from 0 to 255.
-inline std::uint8_t pnm_level(Index value, Index largest, bool grey) {
-  const double full = grey && largest > 255 ? 65535 : 255;
-  const double level = std::nearbyint(static_cast<double>(value) / static_cast<double>(largest) * full);
-  return static_cast<std::uint8_t>(std::min(level, 255.0));
+inline PnmSize pnm_size(std::string_view bytes, std::string_view name) {
+  PnmText header(bytes, name);
+  return pnm_size(header);
 }
 
+// The level from 0 to 255 of each value up to the largest. A bit of 1 is black.
+inline std::vector<std::uint8_t> pnm_levels(Index largest, bool bits, bool colours) {
+  if (bits) return {255, 0};
+  std::vector<std::uint8_t> levels(static_cast<std::size_t>(largest) + 1);
+  const double full = !colours && largest > 255 ? 65535 : 255;
+  for (std::size_t value = 0; value < levels.size(); ++value) {
+    const double level = std::nearbyint(static_cast<double>(value) / static_cast<double>(largest) * full);
+    levels[value] = static_cast<std::uint8_t>(std::min(level, 255.0));
+  }
+  return levels;
+}
+
+// The bytes of pixels, `row` values in each of `rows`; of text the least: a digit for each value, and white space
+// between all but bits.
+inline std::size_t least_pnm_bytes(char form, std::size_t row, std::size_t rows, Index largest) {
+  if (form == '1') return row * rows;
+  if (form <= '3') return 2 * row * rows - 1;
+  if (form == '4') return (row + 7) / 8 * rows;
+  return (largest > 255 ? 2 : 1) * row * rows;
+}
+
+// What stands before the pixels, checked; text may still hold pixels that are none.
 struct PnmFile {
+  char form;  // '1' to '6'
   Index height, width, largest;
-  bool grey;
-  std::string_view values;  // of one byte, or of two, the higher first
+  std::string_view pixels;
+  PnmText reader;  // stands before the pixels
+
+  bool text() const { return form <= '3'; }
+  bool bits() const { return form == '1' || form == '4'; }
+  bool colours() const { return form == '3' || form == '6'; }
+  std::size_t row_values() const { return static_cast<std::size_t>(width) * (colours() ? 3 : 1); }
 };
 
-// Checks everything but the values, of which any is possible.
 inline PnmFile read_pnm(std::string_view bytes, std::string_view name) {
   if (!is_pnm(bytes))
     throw DataError(
         "image-format",
-        {{"image", std::string(name)}, {"expected", "binary PPM or PGM"}, {"got", "another kind of file"}});
-  PnmHeader header(bytes, name);
-  PnmFile file{};
-  file.width = header.number("width");
-  file.height = header.number("height");
-  file.largest = header.number("the largest value");
+        {{"image", std::string(name)}, {"expected", "PBM, PGM or PPM"}, {"got", "another kind of file"}});
+  PnmFile file{
+      .form = bytes[1], .height = 0, .width = 0, .largest = 1, .pixels = {}, .reader = {bytes, name}};
+  const PnmSize size = pnm_size(file.reader);
+  file.height = size.height;
+  file.width = size.width;
+  if (!file.bits()) file.largest = file.reader.number("the largest value");
   if (file.largest > 65535)
     throw DataError("image-depth", {{"image", std::string(name)},
                                     {"expected", "at most 16 bits per value (largest value 65535)"},
                                     {"got", "largest value " + std::to_string(file.largest)}});
   check_image_size(file.height, file.width, name);
-  file.values = header.rest();
-  file.grey = bytes[1] == '5';
-  const std::size_t size =
-      static_cast<std::size_t>(file.height * file.width) * (file.grey ? 1 : 3) * (file.largest > 255 ? 2 : 1);
-  if (file.values.size() != size)
-    throw DataError("image-truncated", {{"image", std::string(name)},
-                                        {"expected", std::to_string(size) + " bytes of pixels"},
-                                        {"got", std::to_string(file.values.size())}});
+  file.pixels = file.reader.rest();
+  const std::size_t least =
+      least_pnm_bytes(file.form, file.row_values(), static_cast<std::size_t>(file.height), file.largest);
+  if (file.pixels.size() < least)
+    throw DataError("image-truncated",
+                    {{"image", std::string(name)},
+                     {"expected", "at least " + std::to_string(least) + " bytes of pixels"},
+                     {"got", std::to_string(file.pixels.size())}});
   return file;
 }
 
 }  // namespace detail
 
-// The rows of a PNM file, its size and length checked. `name` stands in errors, which are DataError.
+// The rows of a PNM file. `bytes` and `name`, which stands in errors (DataError), must outlive it.
 class PnmRows final : public ImageRows {
  public:
   PnmRows(std::string_view bytes, std::string_view name) : PnmRows(detail::read_pnm(bytes, name)) {}
 
   void read(std::uint8_t* pixels, Index count, Index pitch) override {
-    for (Index row = 0; row < count; ++row) {
-      std::uint8_t* to = pixels + row * pitch;
-      for (Index x = 0; x < width(); ++x, to += 4) {
-        for (std::size_t c = 0; c < (file_.grey ? 1u : 3u); ++c) to[c] = next_level();
-        if (file_.grey) to[1] = to[2] = to[0];
-        to[3] = 255;
-      }
-    }
+    for (Index row = 0; row < count; ++row) read_row(pixels + row * pitch);
   }
 
  private:
-  explicit PnmRows(const detail::PnmFile& file) : ImageRows(file.height, file.width), file_(file) {}
+  explicit PnmRows(const detail::PnmFile& file) : ImageRows(file.height, file.width), file_(file) {
+    if (file.largest != 255) levels_ = detail::pnm_levels(file.largest, file.bits(), file.colours());
+  }
+
+  void read_row(std::uint8_t* to) {
+    bit_ = 0;
+    for (Index x = 0; x < width(); ++x, to += 4) {
+      to[0] = to[1] = to[2] = next_level();
+      if (file_.colours()) {
+        to[1] = next_level();
+        to[2] = next_level();
+      }
+      to[3] = 255;
+    }
+    if (bit_ != 0) ++at_;  // a row of bits ends with its byte
+  }
 
   std::uint8_t next_level() {
-    const auto next_byte = [this] { return static_cast<std::uint8_t>(file_.values[at_++]); };
-    const std::uint8_t first = next_byte();
-    if (file_.largest == 255) return first;
-    const Index value = file_.largest > 255 ? Index{first} << 8 | next_byte() : first;
-    return detail::pnm_level(value, file_.largest, file_.grey);
+    const Index value = next_value();
+    if (levels_.empty()) return static_cast<std::uint8_t>(value);
+    return value < static_cast<Index>(levels_.size()) ? levels_[static_cast<std::size_t>(value)] : 255;
+  }
+  Index next_value() {
+    if (file_.form == '1') return file_.reader.bit();
+    if (file_.text()) return file_.reader.value(file_.largest);
+    if (file_.form == '4') {
+      const int bit = static_cast<unsigned char>(file_.pixels[at_]) >> (7 - bit_) & 1;
+      bit_ = (bit_ + 1) % 8;
+      if (bit_ == 0) ++at_;
+      return bit;
+    }
+    const auto next_byte = [this] { return Index{static_cast<std::uint8_t>(file_.pixels[at_++])}; };
+    const Index first = next_byte();
+    return file_.largest > 255 ? first << 8 | next_byte() : first;
   }
 
   detail::PnmFile file_;
+  std::vector<std::uint8_t> levels_;  // empty where values are levels
   std::size_t at_ = 0;
+  int bit_ = 0;
 };
 
 // `name` stands in errors, which are DataError.
