@@ -243,7 +243,7 @@ BOOST_AUTO_TEST_CASE(costs_are_known_before) {
 
 BOOST_AUTO_TEST_CASE(a_token_after_the_first_allocates_nothing) {
   const TinyNet net = tiny_net();
-  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16}) {
+  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16, CellFormat::I8}) {
     Chat chat(net, tiny_files(ChatVariant::Instruct, never), {.threads = 2, .cells = format});
     chat.user(image(tiny_image(5)), "What is it?");
     ReplySettings settings = plain(200);

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cstring>
 
+#include "infer/logits.hpp"
 #include "infer/tiny_chat.hpp"
 #include "message_of.hpp"
 
@@ -22,15 +23,6 @@ Prompt prompt_with_picture(Index length) {
   return prompt;
 }
 
-std::vector<float> logits_of(Session<TinyNet>& session) {
-  const View<float, 2, Cpu> logits = session.logits();
-  return {logits.data, logits.data + logits.count()};
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(infer_prefix_file)
@@ -38,7 +30,7 @@ BOOST_AUTO_TEST_SUITE(infer_prefix_file)
 BOOST_AUTO_TEST_CASE(what_is_loaded_is_what_was_saved) {
   const TinyNet net = tiny_net();
   const Folder folder;
-  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16}) {
+  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16, CellFormat::I8}) {
     const auto saved = std::make_shared<PrefixCache>(), loaded = std::make_shared<PrefixCache>();
     Session<TinyNet> first(net, {.threads = 1, .cells = format, .cache = saved});
     Prompt prompt = prompt_with_picture(200);
@@ -83,6 +75,11 @@ BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_refused) {
                  "  expected  the model and the format of cells of the cache\n"
                  "  got       another\n"
                  "  try       remove this file, which is damaged or of another model");
+
+  // The same weights in other cells.
+  const auto narrow = std::make_shared<PrefixCache>();
+  const Session<TinyNet> other_cells(net, {.threads = 1, .cells = CellFormat::I8, .cache = narrow});
+  BOOST_CHECK_THROW(load_prefix_cache(*narrow, path), FileError);
 
   // Any bit that is turned, and any end that is missing. What stands between is padding of the header.
   const std::string whole = read_file(path);
