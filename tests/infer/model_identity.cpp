@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(the_same_model_has_the_same_identity) {
 
 // A factor for all numbers of one tensor, whichever it is; or the last number alone, since these tensors are small.
 BOOST_AUTO_TEST_CASE(changed_weights_show) {
-  using Trained = Model<TinySpec, Cpu, F32, TrainAll>;
+  using Trained = Model<TinySpec, Cpu, F32, Trainable<part::All>>;
   const auto net = Trained::make(tiny_config(), 1);
   const Hash128 before = model_identity(net);
   for (const Parameter& p : net.parameters()) {

@@ -95,7 +95,7 @@ class Session {
     const Index tokens = static_cast<Index>(layout.cells.size());
     counts_ = {};
     adopt(layout);
-    reserve(tokens + growth);
+    reserve(tokens + std::min(growth, most_reserved));
     for (Index begin = length(); begin < tokens;) {
       if (stop.stop_requested()) return false;
       const Index end = std::min(begin + settings_.chunk_tokens, tokens);
@@ -164,6 +164,8 @@ class Session {
   using Rows = View<T, 2, Device>;
   static constexpr int streams = 1 + Net::deepstack_taps;
   static constexpr Index page_cells = CellPages<Device>::cells;
+  static constexpr Index most_reserved =
+      Index{1} << 20;  // of tokens that may come; more are made room for when they do
 
   Index picture_features() const { return streams * net_->features(); }
   Index capacity() const { return static_cast<Index>(pages_.size()) * page_cells; }
