@@ -79,6 +79,7 @@ BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_refused) {
   const Session<TinyNet> other_cells(net, {.threads = 1, .cells = CellFormat::I8, .cache = narrow});
   BOOST_TEST(message_of([&] { load_prefix_cache(*narrow, path); }) ==
              refusal("cells in int8", "cells in f32"));
+  std::filesystem::create_directory(folder / "model");
   net.save(folder / "model");
   const TinyNet blocks = TinyNet::load(folder / "model", FrozenWeights::Int8);
   const Session<TinyNet> other_weights(blocks, {.threads = 1, .cache = rounded});

@@ -31,24 +31,49 @@ using Product = ProductOf<float>;
 
 template <class Number, int W>
 struct NumberTypes {
-  typedef Number Numbers __attribute__((vector_size(W * sizeof(Number))));
+  typedef Number Numbers __attribute__((vector_size(W * sizeof(Number)), aligned(1), may_alias));
 };
-// Stored numbers as f32, which holds all of them exactly.
+// Stored numbers as f32, which holds all of them exactly. Written out as
+// instructions for g++, which widens 16 numbers in halves, or one by one.
 template <int W>
 VLM_INLINE void load_numbers(Floats<W>& lanes, const float* from) {
   load<W>(lanes, from);
 }
 template <int W>
 VLM_INLINE void load_numbers(Floats<W>& lanes, const bf16* from) {
-  typename NumberTypes<std::uint16_t, W>::Numbers halves;
-  std::memcpy(&halves, from, sizeof halves);
-  lanes = (Floats<W>)(__builtin_convertvector(halves, Unsigned<W>) << 16);
+  using Halves = typename NumberTypes<std::uint16_t, W>::Numbers;
+  Unsigned<W> wide;
+#if defined(__x86_64__) && !defined(__clang__)
+  if constexpr (W == 16) {
+    asm("vpmovzxwd %1, %0" : "=v"(wide) : "m"(*reinterpret_cast<const Halves*>(from)));
+  } else if constexpr (W == 8) {
+    asm("vpmovzxwd %1, %0" : "=x"(wide) : "m"(*reinterpret_cast<const Halves*>(from)));
+  } else
+#endif
+  {
+    Halves halves;
+    std::memcpy(&halves, from, sizeof halves);
+    wide = __builtin_convertvector(halves, Unsigned<W>);
+  }
+  lanes = (Floats<W>)(wide << 16);
 }
 template <int W>
 VLM_INLINE void load_numbers(Floats<W>& lanes, const std::int8_t* from) {
-  typename NumberTypes<std::int8_t, W>::Numbers bytes;
-  std::memcpy(&bytes, from, sizeof bytes);
-  lanes = __builtin_convertvector(__builtin_convertvector(bytes, Integers<W>), Floats<W>);
+  using Bytes = typename NumberTypes<std::int8_t, W>::Numbers;
+  Integers<W> wide;
+#if defined(__x86_64__) && !defined(__clang__)
+  if constexpr (W == 16) {
+    asm("vpmovsxbd %1, %0" : "=v"(wide) : "m"(*reinterpret_cast<const Bytes*>(from)));
+  } else if constexpr (W == 8) {
+    asm("vpmovsxbd %1, %0" : "=x"(wide) : "m"(*reinterpret_cast<const Bytes*>(from)));
+  } else
+#endif
+  {
+    Bytes bytes;
+    std::memcpy(&bytes, from, sizeof bytes);
+    wide = __builtin_convertvector(bytes, Integers<W>);
+  }
+  lanes = __builtin_convertvector(wide, Floats<W>);
 }
 
 // Rows of the largest tile that stays in registers, with two vectors of columns.
