@@ -136,66 +136,6 @@ Description<Sizes> store() {
               }};
 }
 
-}  // namespace
-
-BOOST_AUTO_TEST_SUITE(ops_store_cells)
-
-VLM_OPERATION(store_agrees, store());
-
-// Each number as near as the format has it: in int8 half a step of 1/127 of the head's largest.
-BOOST_AUTO_TEST_CASE(rows_take_their_cells) {
-  constexpr Index heads = 3, head_dim = 8, features = heads * head_dim;
-  for (const CellFormat format : formats) {
-    Paged paged({70, 3}, format, heads, head_dim, 2);
-    std::vector<float> keys = drawn(73 * features, 1), values = drawn(73 * features, 2);
-    for (Index j = 0; j < head_dim; ++j) keys[static_cast<std::size_t>(features + j)] = 0;
-    Runtime<Cpu> runtime(2);
-    runtime.run(StoreCells<Cpu, float>{.keys = rows_of<float>(keys, features),
-                                       .values = rows_of<float>(values, features),
-                                       .pages = paged.pages,
-                                       .block = 1});
-    for (Index row = 0; row < 73; ++row)
-      for (Index head = 0; head < heads; ++head)
-        for (const bool is_value : {false, true}) {
-          const float* given = (is_value ? values : keys).data() + row * features + head * head_dim;
-          float most = 0;
-          for (Index j = 0; j < head_dim; ++j) most = std::max(most, std::abs(given[j]));
-          for (Index j = 0; j < head_dim; ++j) {
-            const float held =
-                stored(paged, paged.places[static_cast<std::size_t>(row)], 1, head, is_value, j);
-            const float expected = format == CellFormat::F32    ? given[j]
-                                   : format == CellFormat::BF16 ? static_cast<float>(bf16(given[j]))
-                                                                : held;
-            BOOST_TEST(held == expected);
-            BOOST_TEST(std::abs(held - given[j]) <= (format == CellFormat::I8 ? most / 253.9f : most / 255));
-          }
-        }
-    for (const auto& page : paged.memory)  // the other block's part is as it was
-      for (std::size_t i = 0; i < paged.pages.offset(1, 0, false); ++i)
-        BOOST_REQUIRE(page[i] == std::byte{0xff});
-  }
-}
-
-BOOST_AUTO_TEST_CASE(int8_hides_no_nan_and_takes_the_smallest_for_zero) {
-  constexpr Index head_dim = 8;
-  Paged paged({3}, CellFormat::I8, 1, head_dim, 1);
-  std::vector<float> keys(3 * head_dim, 1.0f), values(3 * head_dim, 1e-31f);
-  keys[3] = std::numeric_limits<float>::quiet_NaN();
-  keys[head_dim + 5] = -std::numeric_limits<float>::infinity();
-  keys[2 * head_dim + 7] = -3.4e38f;
-  Runtime<Cpu> runtime(1);
-  runtime.run(StoreCells<Cpu, float>{.keys = rows_of<float>(keys, head_dim),
-                                     .values = rows_of<float>(values, head_dim),
-                                     .pages = paged.pages});
-  for (Index j = 0; j < head_dim; ++j) {
-    BOOST_TEST(std::isnan(stored(paged, 0, 0, 0, false, j)));
-    BOOST_TEST(std::isnan(stored(paged, 1, 0, 0, false, j)));
-    BOOST_TEST(stored(paged, 2, 0, 0, false, j) == (j == 7 ? -3.4e38f : 0.0f),
-               boost::test_tools::tolerance(1e-6f));
-    BOOST_TEST(stored(paged, 0, 0, 0, true, j) == 0.0f);
-  }
-}
-
 struct Packed {
   std::vector<Index> queries, keys;
   Index heads, kv_heads, head_dim;
@@ -272,6 +212,66 @@ struct PagedAttention {
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(ops_store_cells)
+
+VLM_OPERATION(store_agrees, store());
+
+// Each number as near as the format has it: in int8 half a step of 1/127 of the head's largest.
+BOOST_AUTO_TEST_CASE(rows_take_their_cells) {
+  constexpr Index heads = 3, head_dim = 8, features = heads * head_dim;
+  for (const CellFormat format : formats) {
+    Paged paged({70, 3}, format, heads, head_dim, 2);
+    std::vector<float> keys = drawn(73 * features, 1), values = drawn(73 * features, 2);
+    for (Index j = 0; j < head_dim; ++j) keys[static_cast<std::size_t>(features + j)] = 0;
+    Runtime<Cpu> runtime(2);
+    runtime.run(StoreCells<Cpu, float>{.keys = rows_of<float>(keys, features),
+                                       .values = rows_of<float>(values, features),
+                                       .pages = paged.pages,
+                                       .block = 1});
+    for (Index row = 0; row < 73; ++row)
+      for (Index head = 0; head < heads; ++head)
+        for (const bool is_value : {false, true}) {
+          const float* given = (is_value ? values : keys).data() + row * features + head * head_dim;
+          float most = 0;
+          for (Index j = 0; j < head_dim; ++j) most = std::max(most, std::abs(given[j]));
+          for (Index j = 0; j < head_dim; ++j) {
+            const float held =
+                stored(paged, paged.places[static_cast<std::size_t>(row)], 1, head, is_value, j);
+            const float expected = format == CellFormat::F32    ? given[j]
+                                   : format == CellFormat::BF16 ? static_cast<float>(bf16(given[j]))
+                                                                : held;
+            BOOST_TEST(held == expected);
+            BOOST_TEST(std::abs(held - given[j]) <= (format == CellFormat::I8 ? most / 253.9f : most / 255));
+          }
+        }
+    for (const auto& page : paged.memory)  // the other block's part is as it was
+      for (std::size_t i = 0; i < paged.pages.offset(1, 0, false); ++i)
+        BOOST_REQUIRE(page[i] == std::byte{0xff});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(int8_hides_no_nan_and_takes_the_smallest_for_zero) {
+  constexpr Index head_dim = 8;
+  Paged paged({3}, CellFormat::I8, 1, head_dim, 1);
+  std::vector<float> keys(3 * head_dim, 1.0f), values(3 * head_dim, 1e-31f);
+  keys[3] = std::numeric_limits<float>::quiet_NaN();
+  keys[head_dim + 5] = -std::numeric_limits<float>::infinity();
+  keys[2 * head_dim + 7] = -3.4e38f;
+  Runtime<Cpu> runtime(1);
+  runtime.run(StoreCells<Cpu, float>{.keys = rows_of<float>(keys, head_dim),
+                                     .values = rows_of<float>(values, head_dim),
+                                     .pages = paged.pages});
+  for (Index j = 0; j < head_dim; ++j) {
+    BOOST_TEST(std::isnan(stored(paged, 0, 0, 0, false, j)));
+    BOOST_TEST(std::isnan(stored(paged, 1, 0, 0, false, j)));
+    BOOST_TEST(stored(paged, 2, 0, 0, false, j) == (j == 7 ? -3.4e38f : 0.0f),
+               boost::test_tools::tolerance(1e-6f));
+    BOOST_TEST(stored(paged, 0, 0, 0, true, j) == 0.0f);
+  }
 }
 
 // Attention over pages has the bits of attention over rows of the stored numbers, few queries or many; in int8, whose
