@@ -1,13 +1,17 @@
 // Attention in f32: useful GFLOP/s beside the rate of multiply-adds (forward 4 S^2 d for each head, backward
-// 10 S^2 d, causal half of that), and decoding beside the rate of reads.
+// 10 S^2 d, causal half of that), and decoding from rows and from pages of cells beside the rate of reads.
 #include <vlm/core/config.hpp>
 #include <vlm/core/runtime.hpp>
+#include <vlm/core/unzeroed.hpp>
 #include <vlm/ops/attention.hpp>
+#include <vlm/ops/store_cells.hpp>
 #if !VLM_COMPILED
 #include <vlm/cpu.hpp>
 #endif
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -99,6 +103,81 @@ class Attention {
   std::vector<std::int32_t> offsets_, counts_;
 };
 
+// One query against the cells of a sequence in pages, block after block as a decoder does: so many blocks that no cache
+// holds them.
+class PagedDecode {
+ public:
+  PagedDecode(const Case& c, CellFormat format, int threads) : c_(c), runtime_(threads) {
+    constexpr Index cells = CellPages<Cpu>::cells;
+    pages_.format = format;
+    pages_.heads = c.kv_heads;
+    pages_.head_dim = c.head_dim;
+    const Index pages = (c.keys + cells - 1) / cells;
+    const auto block_bytes = static_cast<double>(pages_.page_bytes(1)) * static_cast<double>(pages);
+    blocks_ = std::max<Index>(1, static_cast<Index>(384e6 / block_bytes));
+    work_ = static_cast<double>(blocks_ * c.keys) / static_cast<double>(cells) *
+            static_cast<double>(pages_.page_bytes(1));
+    memory_.resize(static_cast<std::size_t>(pages), Page(pages_.page_bytes(blocks_)));
+    for (Page& page : memory_) table_.push_back(page.data());
+    pages_.table = {table_.data(), {{pages}}};
+    pages_.first = {&zero_, {{1}}};
+    q_.assign(static_cast<std::size_t>(c.heads * c.head_dim), 0.5f);
+    y_ = q_;
+    store();
+    runtime_.plan([&] { runtime_.run(forward(0)); });
+  }
+  PagedDecode(const PagedDecode&) = delete;
+  PagedDecode& operator=(const PagedDecode&) = delete;
+
+  void run() {
+    for (Index block = 0; block < blocks_; ++block) runtime_.run(forward(block));
+  }
+  double bytes() const { return work_; }
+
+ private:
+  using Page = std::vector<std::byte, Unzeroed<std::byte>>;
+
+  void store() {
+    const Index features = c_.kv_heads * c_.head_dim;
+    std::vector<float> rows(static_cast<std::size_t>(c_.keys * features));
+    std::uint32_t state = 1;
+    for (float& value : rows) {
+      state = state * 1664525 + 1013904223;
+      value = static_cast<float>(state >> 8) * 0x1p-23f - 1;
+    }
+    std::vector<std::int32_t> places;
+    for (Index i = 0; i < c_.keys; ++i) places.push_back(static_cast<std::int32_t>(i));
+    const View<const float, 2, Cpu> view(rows.data(), {{c_.keys, features}});
+    pages_.places = {places.data(), {{c_.keys}}};
+    for (Index block = 0; block < blocks_; ++block)
+      runtime_.run(StoreCells<Cpu, float>{.keys = view, .values = view, .pages = pages_, .block = block});
+    pages_.places = {};
+  }
+  AttentionForward<Cpu, float> forward(Index block) {
+    return {.q = {q_.data(), {{1, c_.heads * c_.head_dim}}},
+            .y = {y_.data(), {{1, c_.heads * c_.head_dim}}},
+            .layout = {.query_offsets = {offsets_, {{2}}},
+                       .key_counts = {&keys_, {{1}}},
+                       .heads = c_.heads,
+                       .kv_heads = c_.kv_heads,
+                       .head_dim = c_.head_dim,
+                       .scale = 1 / std::sqrt(static_cast<float>(c_.head_dim)),
+                       .causal = true},
+            .pages = pages_,
+            .block = block};
+  }
+
+  Case c_;
+  Runtime<Cpu> runtime_;
+  CellPages<Cpu> pages_;
+  Index blocks_ = 1;
+  double work_ = 0;
+  std::vector<Page> memory_;
+  std::vector<std::byte*> table_;
+  std::vector<float> q_, y_;
+  const std::int32_t zero_ = 0, offsets_[2] = {0, 1}, keys_ = static_cast<std::int32_t>(c_.keys);
+};
+
 std::string shape_of(const Case& c) {
   return std::to_string(c.queries) + "x" + std::to_string(c.keys) + " d" + std::to_string(c.head_dim) + " " +
          std::to_string(c.heads) + "/" + std::to_string(c.kv_heads);
@@ -134,4 +213,16 @@ int main(int count, char** arguments) {
     Attention attention(c, report.threads());
     report.compare(row, {"ours", [&] { attention.forward(); }}, {ceilings.read()});
   }
+  // The same from pages: bytes of keys, values and scales.
+  for (const Case& c :
+       {Case{"decode", 1, 512, 16, 8, 128, true}, Case{"decode", 1, 4096, 16, 8, 128, true},
+        Case{"decode", 1, 32768, 16, 8, 128, true}, Case{"decode", 1, 32768, 32, 8, 128, true},
+        Case{"decode", 1, 32768, 8, 1, 128, true}})
+    for (const CellFormat format : {CellFormat::F32, CellFormat::BF16, CellFormat::I8}) {
+      bench::Row row{"decode, pages of " + std::string(name_of(format)), shape_of(c), "GB/s", 0, 0};
+      if (!report.wants(row)) continue;
+      PagedDecode decode(c, format, report.threads());
+      row.work = 1e-9 * decode.bytes();
+      report.compare(row, {"ours", [&] { decode.run(); }}, {ceilings.read()});
+    }
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,8 @@ struct Options {
   double temperature = -1;
   std::uint64_t seed = 0;
   int threads = 0;
-  bool greedy = false, thoughts = false, narrow_cells = false;
+  bool greedy = false, thoughts = false;
+  vlm::CellFormat cells = vlm::CellFormat::F32;
 };
 
 std::atomic<bool> interrupted{false};
@@ -113,8 +115,7 @@ int chat(const Options& options) {
                             {"got", std::to_string(options.images.size()) + " images, and " +
                                         (options.question.empty() ? "no question" : "a question")}});
   return vlm::with_model(options.folder, [&](const auto& net) {
-    vlm::Chat chat(net, {.threads = options.threads,
-                         .cells = options.narrow_cells ? vlm::CellFormat::BF16 : vlm::CellFormat::F32});
+    vlm::Chat chat(net, {.threads = options.threads, .cells = options.cells});
     if (!options.system.empty()) chat.system(options.system);
     if (options.question.empty()) {
       talk(chat, options);
@@ -150,7 +151,9 @@ int main(int count, char** arguments) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--seed", options.seed, "of the random choices")->capture_default_str();
   app.add_flag("--thoughts", options.thoughts, "print the thoughts before the answer too");
-  app.add_flag("--bf16-cells", options.narrow_cells, "a key/value cache in bf16, of half the memory");
+  app.add_option("--cells", options.cells, "the numbers of the key/value cache: f32, bf16 or int8")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, vlm::CellFormat>{
+          {"f32", vlm::CellFormat::F32}, {"bf16", vlm::CellFormat::BF16}, {"int8", vlm::CellFormat::I8}}));
   app.add_option("--threads", options.threads, "0: one for each processor")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024));

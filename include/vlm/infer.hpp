@@ -6,6 +6,7 @@
 #include <vlm/infer/chat.hpp>
 #include <vlm/infer/chat_files.hpp>
 #include <vlm/infer/generate.hpp>
+#include <vlm/infer/model_identity.hpp>
 #include <vlm/infer/prefix_cache.hpp>
 #include <vlm/infer/prefix_file.hpp>
 #include <vlm/infer/prompt.hpp>

@@ -3,6 +3,7 @@
 Needs clang++ 19 with libFuzzer. It starts from the seeds below; a finding stays in the folder of the build.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -25,6 +26,26 @@ SAFETENSORS_SEEDS = [  # headers, and how many bytes follow
     ('{"late":{"dtype":"U8","shape":[2],"data_offsets":[8,10]},"none":{"dtype":"BF16","shape":[0,5],'
      '"data_offsets":[8,8]},"one":{"dtype":"I64","shape":[],"data_offsets":[0,8]}}', 10),
 ]
+def prefix_seed(parents, pictures):
+    """A saved cache of the identity that the target has; checksums are the target's."""
+    cells = [number for page in range(len(parents)) for cell in range(64) for number in (page + cell, -1, 0, 0)]
+    tensors = [("identity", "I64", [7], struct.pack("<7q", 2, 1, 2, 0, 8, 2, 64)),
+               ("page.parents", "I64", [len(parents)], struct.pack(f"<{len(parents)}q", *parents)),
+               ("page.cells", "I64", [len(parents), 64, 4], struct.pack(f"<{len(cells)}q", *cells)),
+               ("picture.keys", "I64", [len(pictures), 3], b"".join(struct.pack("<3q", 5, i, n) for i, n in enumerate(pictures))),
+               *((f"page.{i}", "U8", [8], bytes(range(i, i + 8))) for i in range(len(parents))),
+               *((f"picture.{i}", "F32", [n, 2], struct.pack(f"<{2 * n}f", *range(2 * n))) for i, n in enumerate(pictures))]
+    tensors.append(("checksums", "I64", [len(tensors)], bytes(8 * len(tensors))))
+    header, body = {}, b""
+    for name, kind, shape, data in tensors:
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
+        body += data
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + body
+
+
+PREFIX_SEEDS = [prefix_seed([], []), prefix_seed([-1], [3]), prefix_seed([-1, 0, 0], [1, 2])]
 ANSWER_SEEDS = [
     'Here:\n```json\n[{"bbox_2d": [100, 250, 500.5, 1000], "label": "cat"}, {"point_2d": [[0, 12], [3, 4]]}]\n```',
     '<think>{"bbox_2d": [1, 2</think>{"objects": [{"bbox_2d": [9, 2, 3, 4]}, {"start": "00:03.5", "end": "1:02:03"}]}',
@@ -61,14 +82,15 @@ TEXT_SEEDS = {"data_line": LINE_SEEDS, "data_file": DATA_FILE_SEEDS, "json": JSO
 WORDS = ["{", "}", "[", "]", ":", ",", "\\\\u", "\\\"", "null", "true", "1e9", "-1", "18446744073709551615", "dtype", "shape",
          "data_offsets", "__metadata__", "BF16", "F32", "I64", "BOOL", "9223372036854775807",
          "bbox_2d", "point_2d", "label", "start", "end", "times", "timestamps", "seconds", " to ", "</think>", "00:03",
-         "conversations", "messages", "from", "value", "role", "content", "human", "<image>", "<video>", "tool_calls", "ustar", "path="]
+         "conversations", "messages", "from", "value", "role", "content", "human", "<image>", "<video>", "tool_calls", "ustar", "path=",
+         "identity", "page.parents", "page.cells", "page.0", "picture.keys", "picture.0", "checksums"]
 
 
 # Of a target with the line "// needs: image" or "// needs: video".
 NEEDS = {"image": [house.IMAGE_DEFINITION, *house.IMAGE_LIBRARIES], "video": [house.VIDEO_DEFINITION, *house.VIDEO_LIBRARIES]}
 IMAGE_ENDINGS = {"jpeg": "jpg", "png": "png", "webp": "webp", "gif": "gif", "bmp": "bmp", "pnm": "p?m"}
 MOST_BYTES = 4096
-MOST_VIDEO_BYTES = 6144
+LONG = {"prefix_file": 16384, "video": 6144}  # of targets whose files are larger
 
 
 def seeds(target):
@@ -82,6 +104,8 @@ def seeds(target):
         return [path.read_bytes() for path in sorted((house.ROOT / "tests" / "model" / "configs").glob("*.json"))]
     if target == "tar":
         return [(house.ROOT / "tests" / "golden" / "data" / "shard.tar").read_bytes()[:MOST_BYTES]]
+    if target == "prefix_file":
+        return PREFIX_SEEDS
     if target in TEXT_SEEDS:
         return [text.encode() for text in TEXT_SEEDS[target]]
     return [struct.pack("<Q", len(text)) + text.encode() + bytes(size) for text, size in SAFETENSORS_SEEDS]
@@ -116,7 +140,7 @@ def main():
         words.write_text("".join(f'"{word}"\n' for word in WORDS), encoding="utf-8")
         findings = os.path.join(arguments.findings or ".", f"{source.stem}-")
         status, output = house.run([target, f"-max_total_time={arguments.seconds or 60}", f"-seed={arguments.seed or 1}", "-timeout=10", "-rss_limit_mb=2048",
-                                    f"-max_len={MOST_VIDEO_BYTES if source.stem == 'video' else MOST_BYTES}", f"-dict={words}", f"-artifact_prefix={findings}", "-verbosity=1",
+                                    f"-max_len={LONG.get(source.stem, MOST_BYTES)}", f"-dict={words}", f"-artifact_prefix={findings}", "-verbosity=1",
                                     "-print_final_stats=1", corpus])
     lines = output.splitlines()
     runs = next((line.split()[-1] for line in lines if "number_of_executed_units" in line), "0")

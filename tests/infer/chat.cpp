@@ -128,6 +128,45 @@ BOOST_AUTO_TEST_CASE(a_reply_can_be_cancelled) {
   BOOST_TEST(text_of(chat.turns()[3].message) == chat.last().text);
 }
 
+// Cancelled before the first token, twice; then no text, an answer of a budget that no memory holds, and a range that is
+// walked from two iterators: each is an ordinary turn of the conversation.
+BOOST_AUTO_TEST_CASE(odd_uses_are_ordinary_turns) {
+  const TinyNet net = tiny_net();
+  Chat chat(net, tiny_files(ChatVariant::Instruct, never), one_thread);
+  ReplySettings settings = plain(8);
+  std::stop_source source;
+  source.request_stop();
+  settings.cancel = source.get_token();
+  for (const char* question : {"What is it?", "And that?"}) {
+    chat.user(question);
+    BOOST_TEST(name_of(chat.answer(settings).stop) == "cancelled");
+    BOOST_TEST(chat.last().text.empty());
+  }
+  settings.cancel = {};
+  chat.user("");
+  BOOST_TEST(chat.answer(settings).tokens.size() == 8);
+  settings.max_tokens = Index{1} << 30;
+  chat.user("And that?");
+  BOOST_TEST(chat.cost(settings).cells > Index{1} << 30);
+  for ([[maybe_unused]] const std::string_view piece : chat.reply(settings)) break;
+  settings.max_tokens = 8;
+  chat.user("A cat?");
+  {
+    Chat<TinyNet>::Reply reply(chat, settings);
+    std::string walked;
+    reply.begin();
+    for (auto piece = reply.begin(); piece != reply.end(); ++piece) walked += (*piece).text;
+    BOOST_TEST(!walked.empty());
+  }
+  BOOST_TEST(chat.last().tokens.size() == 8);
+  chat.user("A dog?");
+  {
+    const auto unused = std::make_unique<Chat<TinyNet>::Reply>(chat, settings);
+  }  // never begun: no answer
+  BOOST_TEST(chat.turns().size() == 11);
+  BOOST_TEST(chat.answer(settings).tokens.size() == 8);
+}
+
 // Pictures, two turns, an answer in the model's own tokens: as if all had passed at once.
 BOOST_AUTO_TEST_CASE(a_second_turn_equals_one_long_prefill) {
   const TinyNet net = tiny_net();
@@ -243,7 +282,7 @@ BOOST_AUTO_TEST_CASE(costs_are_known_before) {
 
 BOOST_AUTO_TEST_CASE(a_token_after_the_first_allocates_nothing) {
   const TinyNet net = tiny_net();
-  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16}) {
+  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16, CellFormat::I8}) {
     Chat chat(net, tiny_files(ChatVariant::Instruct, never), {.threads = 2, .cells = format});
     chat.user(image(tiny_image(5)), "What is it?");
     ReplySettings settings = plain(200);
@@ -284,6 +323,26 @@ BOOST_AUTO_TEST_CASE(one_model_serves_many_chats) {
   for (std::thread& thread : threads) thread.join();
   for (const std::string& answer : answers) BOOST_TEST(answer == answers.front());
   BOOST_TEST(cache->picture_count() == 1);
+}
+
+// The answer to a picture that differs in one level of one pixel is not read from the other's cells.
+BOOST_AUTO_TEST_CASE(one_pixel_makes_another_picture) {
+  const TinyNet net = tiny_net();
+  const auto cache = std::make_shared<PrefixCache>();
+  Image picture = tiny_image(5);
+  std::vector<std::vector<float>> logits;
+  for (const int level : {0, 1, 0}) {
+    picture.pixels[100] = static_cast<std::uint8_t>(picture.pixels[100] ^ level);
+    Chat chat(net, tiny_files(ChatVariant::Instruct, never), {.threads = 1, .cache = cache});
+    chat.user(image(picture), "What is it? What is it? What is it? What is it? What is it?");
+    chat.answer(greedy(plain(1)));
+    BOOST_TEST(chat.last().prefill.encoded == (logits.size() < 2));
+    logits.push_back(logits_of(chat.session()));
+    picture.pixels[100] = static_cast<std::uint8_t>(picture.pixels[100] ^ level);
+  }
+  BOOST_TEST(!same_bits(logits[0], logits[1]));
+  BOOST_TEST(same_bits(logits[0], logits[2]));
+  BOOST_TEST(cache->picture_count() == 2);
 }
 
 BOOST_AUTO_TEST_CASE(wrong_use_is_refused) {

@@ -1,8 +1,9 @@
 #include <vlm/infer/prefix_file.hpp>
 
 #include <boost/test/unit_test.hpp>
-#include <cstring>
+#include <filesystem>
 
+#include "infer/logits.hpp"
 #include "infer/tiny_chat.hpp"
 #include "message_of.hpp"
 
@@ -22,15 +23,6 @@ Prompt prompt_with_picture(Index length) {
   return prompt;
 }
 
-std::vector<float> logits_of(Session<TinyNet>& session) {
-  const View<float, 2, Cpu> logits = session.logits();
-  return {logits.data, logits.data + logits.count()};
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(infer_prefix_file)
@@ -38,7 +30,7 @@ BOOST_AUTO_TEST_SUITE(infer_prefix_file)
 BOOST_AUTO_TEST_CASE(what_is_loaded_is_what_was_saved) {
   const TinyNet net = tiny_net();
   const Folder folder;
-  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16}) {
+  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16, CellFormat::I8}) {
     const auto saved = std::make_shared<PrefixCache>(), loaded = std::make_shared<PrefixCache>();
     Session<TinyNet> first(net, {.threads = 1, .cells = format, .cache = saved});
     Prompt prompt = prompt_with_picture(200);
@@ -74,17 +66,32 @@ BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_refused) {
   session.prefill(prompt_with_picture(130), 0);
   save_prefix_cache(*cache, path);
   const Session<TinyNet> foreign(stranger, {.threads = 1, .cache = other});
+  const auto refusal = [&](std::string_view expected, std::string_view got) {
+    return "vlm::FileError [prefix-file]\n  file      " + path + "\n  at        identity\n  expected  " +
+           std::string(expected) + "\n  got       " + std::string(got) +
+           "\n  try       remove this file, which is damaged or of another model";
+  };
   BOOST_TEST(message_of([&] { load_prefix_cache(*other, path); }) ==
-             "vlm::FileError [prefix-file]\n"
-             "  file      " +
-                 path +
-                 "\n"
-                 "  at        identity\n"
-                 "  expected  the model and the format of cells of the cache\n"
-                 "  got       another\n"
-                 "  try       remove this file, which is damaged or of another model");
+             refusal("what the model of this cache computed",
+                     "what another did: other weights, or formats of weights, or settings"));
+  // The same weights in other cells, and in another format.
+  const auto narrow = std::make_shared<PrefixCache>(), rounded = std::make_shared<PrefixCache>();
+  const Session<TinyNet> other_cells(net, {.threads = 1, .cells = CellFormat::I8, .cache = narrow});
+  BOOST_TEST(message_of([&] { load_prefix_cache(*narrow, path); }) ==
+             refusal("cells in int8", "cells in f32"));
+  std::filesystem::create_directory(folder / "model");
+  net.save(folder / "model");
+  const TinyNet blocks = TinyNet::load(folder / "model", FrozenWeights::Int8);
+  const Session<TinyNet> other_weights(blocks, {.threads = 1, .cache = rounded});
+  BOOST_CHECK_THROW(load_prefix_cache(*rounded, path), FileError);
+  // The same model from a file.
+  const TinyNet same = TinyNet::load(folder / "model");
+  const auto again = std::make_shared<PrefixCache>();
+  const Session<TinyNet> loaded(same, {.threads = 1, .cache = again});
+  load_prefix_cache(*again, path);
+  BOOST_TEST(again->page_count() == 2);
 
-  // Any bit that is turned, and any end that is missing. What stands between is padding of the header.
+  // Any bit that is turned, wherever it is.
   const std::string whole = read_file(path);
   for (std::size_t at = 0; at < whole.size(); at += at < 3000 ? 7 : 977) {
     std::string damaged = whole;
@@ -99,9 +106,16 @@ BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_refused) {
     } catch (const Error&) {
       BOOST_TEST(fresh->page_count() == 0);
     }
-    folder.write("short", whole.substr(0, at));
-    BOOST_CHECK_THROW(load_prefix_cache(*fresh, folder / "short"), Error);
   }
+  // Cut off anywhere.
+  folder.write("short", whole);
+  const auto fresh = std::make_shared<PrefixCache>();
+  const Session<TinyNet> reader(net, {.threads = 1, .cache = fresh});
+  for (std::size_t size = whole.size() - 1; size > 100; size -= 100) {
+    std::filesystem::resize_file(folder / "short", size);
+    BOOST_CHECK_THROW(load_prefix_cache(*fresh, folder / "short"), FileError);
+  }
+  BOOST_TEST(fresh->page_count() == 0);
   PrefixCache unused;
   BOOST_TEST(message_of([&] { load_prefix_cache(unused, path); }) ==
              "vlm::ConfigError [cache-model]\n"

@@ -26,12 +26,12 @@ struct Unzeroed {
   T* allocate(std::size_t count) {
     constexpr std::size_t line = 64, huge_page = std::size_t{2} << 20;
     if (count > (std::numeric_limits<std::size_t>::max() - huge_page) / sizeof(T)) throw std::bad_alloc();
-    const std::size_t unit = count * sizeof(T) >= huge_page ? huge_page : line;
-    const std::size_t bytes = (count * sizeof(T) + unit - 1) / unit * unit;
-    void* memory = std::aligned_alloc(unit, bytes);
-    if (!memory) throw std::bad_alloc();
+    const std::size_t bytes = count * sizeof(T);
+    void* memory = nullptr;
+    if (::posix_memalign(&memory, bytes >= huge_page ? huge_page : line, bytes) != 0) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
-    if (unit == huge_page) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: refusal changes nothing
+    // A wish: refusal changes nothing. Not for what is no whole page: it would take the memory of one.
+    if (bytes >= huge_page) madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
     return static_cast<T*>(memory);
   }

@@ -33,7 +33,7 @@ struct EncodedPicture {
 
 // Which model, and which form of its cells, a cache belongs to.
 struct CacheIdentity {
-  Hash128 model;  // of configuration and weights
+  Hash128 model;  // model_identity
   CellFormat format = CellFormat::F32;
   std::size_t page_bytes = 0;
   Index picture_features = 0;  // of a visual token, taps included

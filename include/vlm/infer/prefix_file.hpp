@@ -26,7 +26,7 @@ namespace vlm {
 
 namespace detail {
 
-inline constexpr std::int64_t prefix_file_version = 1;
+inline constexpr std::int64_t prefix_file_version = 2;
 
 inline std::vector<std::int64_t> numbers_of(const CacheIdentity& identity) {
   return {prefix_file_version,
@@ -99,6 +99,22 @@ class PrefixReader {
   SafetensorsFile file_;
 };
 
+inline void check_identity(const PrefixReader& file, const CacheIdentity& identity) {
+  const std::vector<std::int64_t> expected = numbers_of(identity), got = file.numbers("identity", {7});
+  const auto cells = [](std::int64_t format) {
+    return format >= 0 && format <= static_cast<std::int64_t>(CellFormat::I8)
+               ? "cells in " + std::string(name_of(static_cast<CellFormat>(format)))
+               : "cells in format " + std::to_string(format);
+  };
+  if (got[0] != expected[0])
+    file.refuse("identity", "version " + std::to_string(expected[0]), "version " + std::to_string(got[0]));
+  if (got[1] != expected[1] || got[2] != expected[2])
+    file.refuse("identity", "what the model of this cache computed",
+                "what another did: other weights, or formats of weights, or settings");
+  if (got[3] != expected[3]) file.refuse("identity", cells(expected[3]), cells(got[3]));
+  if (got != expected) file.refuse("identity", "pages and pictures of this model's sizes", "others");
+}
+
 }  // namespace detail
 
 // Writes all that a cache knows; the file appears whole or not at all. Nothing is written for a cache that nobody has
@@ -160,8 +176,7 @@ inline void load_prefix_cache(PrefixCache& cache, const std::string& path) {
                                       {"got", "a new one"},
                                       {"try", "make the session or the chat first"}});
   const detail::PrefixReader file(path);
-  if (file.numbers("identity", {7}) != detail::numbers_of(*identity))
-    file.refuse("identity", "the model and the format of cells of the cache", "another");
+  detail::check_identity(file, *identity);
   constexpr auto size = PrefixCache::page_cells;
   const Index page_count = file.rows("page.parents"), picture_count = file.rows("picture.keys");
   const std::vector<std::int64_t> parents = file.numbers("page.parents", {page_count});

@@ -15,6 +15,7 @@
 
 #include <vlm/core/error.hpp>
 #include <vlm/core/runtime.hpp>
+#include <vlm/infer/model_identity.hpp>
 #include <vlm/infer/prefix_cache.hpp>
 #include <vlm/infer/prompt.hpp>
 #include <vlm/model/batch.hpp>
@@ -25,8 +26,8 @@
 namespace vlm {
 
 struct SessionSettings {
-  int threads = 0;  // 0: one for each processor
-  CellFormat cells = CellFormat::F32;
+  int threads = 0;                       // 0: one for each processor
+  CellFormat cells = CellFormat::F32;    // BF16 takes half of its memory, I8 about a quarter
   Index chunk_tokens = 512;              // of a prompt that pass at once
   Index tower_patches = 4096;            // that the tower takes at once; a larger image passes alone
   std::shared_ptr<PrefixCache> cache{};  // shared with other sessions of the model; else one of its own
@@ -58,9 +59,10 @@ class Session {
     runtime_.keep_activations(false);
     const TextSizes& text = net.config().text;
     pages_view_.format = settings.cells;
-    pages_view_.features = text.kv_heads * text.head_dim;
+    pages_view_.heads = text.kv_heads;
+    pages_view_.head_dim = text.head_dim;
     page_bytes_ = pages_view_.page_bytes(text.layers);
-    cache_->bind({.model = identity_of(net),
+    cache_->bind({.model = model_identity(net),
                   .format = settings.cells,
                   .page_bytes = page_bytes_,
                   .picture_features = picture_features()});
@@ -93,7 +95,7 @@ class Session {
     const Index tokens = static_cast<Index>(layout.cells.size());
     counts_ = {};
     adopt(layout);
-    reserve(tokens + growth);
+    reserve(tokens + std::min(growth, most_reserved));
     for (Index begin = length(); begin < tokens;) {
       if (stop.stop_requested()) return false;
       const Index end = std::min(begin + settings_.chunk_tokens, tokens);
@@ -162,18 +164,9 @@ class Session {
   using Rows = View<T, 2, Device>;
   static constexpr int streams = 1 + Net::deepstack_taps;
   static constexpr Index page_cells = CellPages<Device>::cells;
+  static constexpr Index most_reserved =
+      Index{1} << 20;  // of tokens that may come; more are made room for when they do
 
-  // A hash of the configuration and of the beginning of every tensor.
-  static Hash128 identity_of(const Net& net) {
-    SipHash hash;
-    hash.add(std::as_bytes(std::span(net.config().text_of_file)));
-    for (const Parameter& p : net.parameters()) {
-      hash.add(std::as_bytes(std::span(p.name)));
-      const auto bytes = static_cast<std::size_t>(std::clamp<Index>(p.count / 2, 0, 256));
-      hash.add({static_cast<const std::byte*>(p.record->data()), bytes});
-    }
-    return hash.finish();
-  }
   Index picture_features() const { return streams * net_->features(); }
   Index capacity() const { return static_cast<Index>(pages_.size()) * page_cells; }
 
@@ -352,7 +345,7 @@ class Session {
   SessionSettings settings_;
   Runtime<Device> runtime_;
   std::shared_ptr<PrefixCache> cache_;
-  CellPages<Device> pages_view_;  // format and features
+  CellPages<Device> pages_view_;  // format and sizes
   std::size_t page_bytes_ = 0;
   std::vector<Cell> cells_;
   std::vector<PrefixCache::Page> pages_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 
 #include <vlm/ops/attention.hpp>
 #include <vlm/ops/cpu/attention_backward.hpp>
@@ -49,30 +50,98 @@ inline float* floats_after(const Index* parts, Index sequences) {
   return reinterpret_cast<float*>((end + 63) / 64 * 64);
 }
 
-// The keys or values of a sequence, from a column on.
+// The keys or values of a sequence, from a key head on.
 template <class T>
 StoredRows stored_rows(const AttentionForward<Cpu, T>& op, const View<const T, 2, Cpu>& rows, bool values,
-                       Index sequence, Index first, Index column) {
+                       Index sequence, Index first, Index kv_head) {
   const CellPages<Cpu>& pages = op.pages;
-  if (!pages)
-    return {.rows = reinterpret_cast<const std::byte*>(rows.row(first) + column),
-            .pages = nullptr,
-            .offset = 0,
-            .pitch = rows.pitch,
-            .narrow = false};
-  return {.rows = nullptr,
-          .pages = pages.table.data + pages.first(sequence),
-          .offset = pages.offset(op.block, values) + static_cast<std::size_t>(column) * size_of(pages.format),
-          .pitch = pages.features,
-          .narrow = pages.format == CellFormat::BF16};
+  if (!pages) return {.rows = rows.row(first) + kv_head * op.layout.head_dim, .pitch = rows.pitch};
+  return {.pages = pages.table.data + pages.first(sequence),
+          .offset = pages.offset(op.block, kv_head, values),
+          .scales = pages.format == CellFormat::I8 ? pages.scales_offset() : 0,
+          .format = pages.format};
+}
+
+// All rows of a sequence and some key heads.
+template <class T>
+ForwardTask forward_task(const AttentionForward<Cpu, T>& op, Index sequence, Index kv_head, Index heads) {
+  const AttentionLayout<Cpu>& layout = op.layout;
+  const SequenceRows span = rows_of_sequence(layout, sequence);
+  const Index group = layout.heads / layout.kv_heads, wide = kv_head * group * layout.head_dim;
+  return {.q = op.q.row(span.query) + wide,
+          .q_pitch = op.q.pitch,
+          .k = stored_rows(op, op.k, false, sequence, span.key, kv_head),
+          .v = stored_rows(op, op.v, true, sequence, span.key, kv_head),
+          .y = op.y.row(span.query) + wide,
+          .y_pitch = op.y.pitch,
+          .logsumexp = op.logsumexp ? op.logsumexp.row(span.query) + kv_head * group : nullptr,
+          .logsumexp_pitch = op.logsumexp.pitch,
+          .heads = heads,
+          .first_row = 0,
+          .rows = span.queries * group,
+          .group = group,
+          .keys = span.keys,
+          .head_dim = layout.head_dim,
+          .first_visible = span.keys - span.queries + 1,
+          .causal = layout.causal,
+          .scale = layout.scale};
+}
+
+// How many spans of each key head are tasks at once where every sequence has one query: as many as give all threads the
+// same work; 1 where there is no need to.
+template <class T>
+Index spans_at_once(const Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op) {
+  const AttentionLayout<Cpu>& layout = op.layout;
+  const Index sequences = layout.query_offsets.rows() - 1, units = sequences * layout.kv_heads;
+  if (op.q.rows() != sequences || units == 0 || layout.heads > few_rows * layout.kv_heads) return 1;
+  const Index threads = queue.threads();
+  return std::min<Index>(threads / std::gcd(threads, units), 16);
+}
+inline Index state_floats(const AttentionLayout<Cpu>& layout) {
+  return ForwardState::floats(layout.heads / layout.kv_heads, packed_pitch(layout.head_dim));
+}
+
+// One query of every sequence, `spans` spans of its keys at once: they are computed apart, then added in order.
+template <class T>
+void compute_spans(Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op, Index spans, Index keys,
+                   float* floats) {
+  const AttentionLayout<Cpu>& layout = op.layout;
+  const Index units = (layout.query_offsets.rows() - 1) * layout.kv_heads, size = state_floats(layout);
+  float* states = floats + queue.threads() * ForwardScratch::floats(layout.head_dim);
+  const auto states_of = [&](Index unit) { return states + unit * (spans + 1) * size; };
+  const auto task_of = [&](Index unit) {
+    return forward_task(op, unit / layout.kv_heads, unit % layout.kv_heads, 1);
+  };
+  for (Index first = 0; first < keys; first += spans * span_keys) {
+    queue.parallel(units * spans, [&](Index task, int worker) {
+      const Index unit = task / spans, span = task % spans, begin = first + span * span_keys;
+      const ForwardTask forward = task_of(unit);
+      if (begin >= forward.keys) return;
+      cpu::dispatch<ForwardKernel>(queue.level(), &forward,
+                                   floats + worker * ForwardScratch::floats(layout.head_dim), begin,
+                                   states_of(unit) + (1 + span) * size);
+    });
+    queue.parallel(units, [&](Index unit, int) {
+      const ForwardTask forward = task_of(unit);
+      if (first >= forward.keys) return;
+      cpu::dispatch<AddSpansKernel>(queue.level(), &forward, states_of(unit), spans, first);
+    });
+  }
 }
 
 }  // namespace cpu::attention
 
 template <class T>
 std::size_t scratch_bytes(const Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op) {
-  return cpu::attention::scratch_bytes(op.layout, queue.threads(),
-                                       cpu::attention::ForwardScratch::floats(op.layout.head_dim));
+  using namespace cpu::attention;
+  const Index spans = spans_at_once(queue, op);
+  std::size_t bytes =
+      cpu::attention::scratch_bytes(op.layout, queue.threads(), ForwardScratch::floats(op.layout.head_dim));
+  if (spans > 1)
+    bytes +=
+        static_cast<std::size_t>(op.q.rows() * op.layout.kv_heads * (spans + 1) * state_floats(op.layout)) *
+        sizeof(float);
+  return bytes;
 }
 
 template <class T>
@@ -84,41 +153,36 @@ void compute(Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op, Scratch scra
   Index* parts = scratch.as<Index>();
   count_parts(layout, group, forward_rows, parts);
   float* floats = floats_after(parts, sequences);
+  if (const Index spans = spans_at_once(queue, op); spans > 1) {
+    bool single = true;
+    Index keys = 0;
+    for (Index s = 0; s < sequences; ++s) {
+      const SequenceRows span = rows_of_sequence(layout, s);
+      single = single && span.queries == 1;
+      keys = std::max(keys, span.keys);
+    }
+    if (single && keys > span_keys) return compute_spans(queue, op, spans, keys, floats);
+  }
   const Index tasks = parts[sequences] * layout.kv_heads;
-  // Neighbouring key heads that one task takes where there are few rows: as long as no thread is left without.
-  const Index together = std::clamp<Index>(tasks / queue.threads(), 1, std::min(layout.kv_heads, most_heads));
+  // Neighbouring key heads that one task takes where there are few rows: as long as no thread is left without. In pages
+  // each head's keys are one piece.
+  const Index together =
+      op.pages ? 1 : std::clamp<Index>(tasks / queue.threads(), 1, std::min(layout.kv_heads, most_heads));
   queue.parallel(tasks, [&](Index index, int worker) {
     // The last parts first: they see the most keys.
     const Index task = tasks - 1 - index, part = task / layout.kv_heads, kv_head = task % layout.kv_heads;
-    const Index s = sequence_of(parts, sequences, part);
-    const SequenceRows span = rows_of_sequence(layout, s);
-    const Index rows = span.queries * group, some = parts[s + 1] - parts[s];
+    const Index s = sequence_of(parts, sequences, part), some = parts[s + 1] - parts[s];
+    const Index rows = rows_of_sequence(layout, s).queries * group;
     // Parts of a sequence are about equal, in whole tiles.
     const Index size = ((rows + some - 1) / some + few_rows - 1) / few_rows * few_rows;
-    const Index first_row = (part - parts[s]) * size;
-    const Index heads = rows <= few_rows ? together : 1;
+    const Index first_row = (part - parts[s]) * size, heads = rows <= few_rows ? together : 1;
     if (kv_head % heads != 0 || first_row >= rows) return;
-    const Index wide = kv_head * group * layout.head_dim, narrow = kv_head * layout.head_dim;
-    const ForwardTask forward{
-        .q = op.q.row(span.query) + wide,
-        .q_pitch = op.q.pitch,
-        .k = stored_rows(op, op.k, false, s, span.key, narrow),
-        .v = stored_rows(op, op.v, true, s, span.key, narrow),
-        .y = op.y.row(span.query) + wide,
-        .y_pitch = op.y.pitch,
-        .logsumexp = op.logsumexp ? op.logsumexp.row(span.query) + kv_head * group : nullptr,
-        .logsumexp_pitch = op.logsumexp.pitch,
-        .heads = std::min(heads, layout.kv_heads - kv_head),
-        .first_row = first_row,
-        .rows = std::min(size, rows - first_row),
-        .group = group,
-        .keys = span.keys,
-        .head_dim = layout.head_dim,
-        .first_visible = span.keys - span.queries + 1,
-        .causal = layout.causal,
-        .scale = layout.scale};
-    cpu::dispatch<ForwardKernel>(queue.level(), &forward,
-                                 floats + worker * ForwardScratch::floats(layout.head_dim));
+    ForwardTask forward = forward_task(op, s, kv_head, std::min(heads, layout.kv_heads - kv_head));
+    forward.first_row = first_row;
+    forward.rows = std::min(size, rows - first_row);
+    cpu::dispatch<ForwardKernel>(queue.level(), static_cast<const ForwardTask*>(&forward),
+                                 floats + worker * ForwardScratch::floats(layout.head_dim), Index{0},
+                                 static_cast<float*>(nullptr));
   });
 }
 

@@ -4,8 +4,10 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include <vlm/core/dtype.hpp>
@@ -13,17 +15,66 @@
 
 namespace vlm::cpu::attention {
 
-// C[i, j] += sum over k of A[i, k] B[k, j], or = where it does not add.
-struct Product {
+// C[i, j] += sum over k of A[i, k] B[k, j], or = where it does not add. B is read as it is stored.
+template <class B>
+struct ProductOf {
   const float* a;
   Index a_row, a_k;
-  const float* b;
+  const B* b;
   Index b_pitch;
   float* c;
   Index c_pitch;
   Index k;
   bool add;
 };
+using Product = ProductOf<float>;
+
+template <class Number, int W>
+struct NumberTypes {
+  typedef Number Numbers __attribute__((vector_size(W * sizeof(Number)), aligned(1), may_alias));
+};
+// Stored numbers as f32, which holds all of them exactly. Written out as
+// instructions for g++, which widens 16 numbers in halves, or one by one.
+template <int W>
+VLM_INLINE void load_numbers(Floats<W>& lanes, const float* from) {
+  load<W>(lanes, from);
+}
+template <int W>
+VLM_INLINE void load_numbers(Floats<W>& lanes, const bf16* from) {
+  using Halves = typename NumberTypes<std::uint16_t, W>::Numbers;
+  Unsigned<W> wide;
+#if defined(__x86_64__) && !defined(__clang__)
+  if constexpr (W == 16) {
+    asm("vpmovzxwd %1, %0" : "=v"(wide) : "m"(*reinterpret_cast<const Halves*>(from)));
+  } else if constexpr (W == 8) {
+    asm("vpmovzxwd %1, %0" : "=x"(wide) : "m"(*reinterpret_cast<const Halves*>(from)));
+  } else
+#endif
+  {
+    Halves halves;
+    std::memcpy(&halves, from, sizeof halves);
+    wide = __builtin_convertvector(halves, Unsigned<W>);
+  }
+  lanes = (Floats<W>)(wide << 16);
+}
+template <int W>
+VLM_INLINE void load_numbers(Floats<W>& lanes, const std::int8_t* from) {
+  using Bytes = typename NumberTypes<std::int8_t, W>::Numbers;
+  Integers<W> wide;
+#if defined(__x86_64__) && !defined(__clang__)
+  if constexpr (W == 16) {
+    asm("vpmovsxbd %1, %0" : "=v"(wide) : "m"(*reinterpret_cast<const Bytes*>(from)));
+  } else if constexpr (W == 8) {
+    asm("vpmovsxbd %1, %0" : "=x"(wide) : "m"(*reinterpret_cast<const Bytes*>(from)));
+  } else
+#endif
+  {
+    Bytes bytes;
+    std::memcpy(&bytes, from, sizeof bytes);
+    wide = __builtin_convertvector(bytes, Integers<W>);
+  }
+  lanes = __builtin_convertvector(wide, Floats<W>);
+}
 
 // Rows of the largest tile that stays in registers, with two vectors of columns.
 template <int W>
@@ -34,11 +85,11 @@ inline Index packed_pitch(Index columns) { return (columns + 15) / 16 / 2 * 32 +
 
 // One step along k. RowMajor: k's of a row of A stand side by side, and `at` is an offset that is known when
 // compiled; else it is 0, and so do the rows of a k. One pointer for every three rows keeps addresses in registers.
-template <int W, int Rows, int Vectors, bool RowMajor>
+template <int W, int Rows, int Vectors, bool RowMajor, class B>
 VLM_INLINE void multiply_step(Floats<W> (&sum)[Rows][Vectors], const float* const* a, Index a_row, int at,
-                              const float* b) {
+                              const B* b) {
   Floats<W> right[Vectors];
-  VLM_UNROLL for (int v = 0; v < Vectors; ++v) load<W>(right[v], b + v * W);
+  VLM_UNROLL for (int v = 0; v < Vectors; ++v) load_numbers<W>(right[v], b + v * W);
   VLM_UNROLL for (int i = 0; i < Rows; ++i) {
     const float left = RowMajor ? a[i / 3][i % 3 * a_row + at] : a[0][i];
     VLM_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] += left * right[v];
@@ -46,8 +97,8 @@ VLM_INLINE void multiply_step(Floats<W> (&sum)[Rows][Vectors], const float* cons
 }
 
 // Either a_k or a_row is 1. Steps are unrolled: additions of addresses compete with multiply-adds for ports.
-template <int W, int Rows, int Vectors, bool RowMajor>
-VLM_INLINE void multiply_tile(const Product& p) {
+template <int W, int Rows, int Vectors, bool RowMajor, class B>
+VLM_INLINE void multiply_tile(const ProductOf<B>& p) {
   Floats<W> sum[Rows][Vectors];
   VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Vectors; ++v) {
     if (p.add)
@@ -59,7 +110,7 @@ VLM_INLINE void multiply_tile(const Product& p) {
   constexpr int unrolled = 4;
   const float* a[groups];
   VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] = p.a + 3 * group * p.a_row;
-  const float* b = p.b;
+  const B* b = p.b;
   const Index a_row = p.a_row, a_k = p.a_k, b_pitch = p.b_pitch;
   Index left = p.k;
   for (; left >= unrolled; left -= unrolled) {
@@ -79,8 +130,8 @@ VLM_INLINE void multiply_tile(const Product& p) {
 }
 
 // All columns of a few rows: first tiles of many vectors, then of fewer.
-template <int W, int Rows, int Vectors, bool RowMajor>
-VLM_INLINE void multiply_strip(Product p, Index columns) {
+template <int W, int Rows, int Vectors, bool RowMajor, class B>
+VLM_INLINE void multiply_strip(ProductOf<B> p, Index columns) {
   for (; columns >= Vectors * W; columns -= Vectors * W, p.b += Vectors * W, p.c += Vectors * W)
     multiply_tile<W, Rows, Vectors, RowMajor>(p);
   if constexpr (Vectors > 1)
@@ -90,18 +141,18 @@ VLM_INLINE void multiply_strip(Product p, Index columns) {
 }
 
 // Any number of rows; columns a multiple of 8.
-template <bool RowMajor>
+template <bool RowMajor, class B>
 struct ProductKernel {
   template <int W>
-  VLM_INLINE static void run(const Product* product, Index rows, Index columns) {
-    Product p = *product;
+  VLM_INLINE static void run(const ProductOf<B>* product, Index rows, Index columns) {
+    ProductOf<B> p = *product;
     strips<W, tile_rows<W>, 2>(p, rows, columns);
     strips<W, 4, W == 16 ? 4 : 2>(p, rows, columns);
     strips<W, 2, W == 16 ? 8 : 4>(p, rows, columns);
     strips<W, 1, 8>(p, rows, columns);
   }
   template <int W, int Rows, int Vectors>
-  VLM_INLINE static void strips(Product& p, Index& rows, Index columns) {
+  VLM_INLINE static void strips(ProductOf<B>& p, Index& rows, Index columns) {
     for (; rows >= Rows; rows -= Rows, p.a += Rows * p.a_row, p.c += Rows * p.c_pitch)
       multiply_strip<W, Rows, Vectors, RowMajor>(p, columns);
   }
@@ -116,12 +167,12 @@ VLM_INLINE void call(Arguments... arguments) {
 #endif
   if constexpr (W == 4) run_portable<Kernel>(arguments...);
 }
-template <int W>
-VLM_INLINE void multiply(const Product& product, Index rows, Index columns) {
-  if (product.a_k == 1)
-    call<W, ProductKernel<true>>(&product, rows, columns);
-  else
-    call<W, ProductKernel<false>>(&product, rows, columns);
+// a_k is 1 where B is not f32.
+template <int W, class B>
+VLM_INLINE void multiply(const ProductOf<B>& product, Index rows, Index columns) {
+  if constexpr (std::is_same_v<B, float>)
+    if (product.a_k != 1) return call<W, ProductKernel<false, float>>(&product, rows, columns);
+  call<W, ProductKernel<true, B>>(&product, rows, columns);
 }
 
 // Exchanges the lanes of a with bit Bit set and those of b with it clear.
@@ -174,7 +225,12 @@ VLM_INLINE void turn(const float* from, Index pitch, Index rows, Index columns, 
   call<W, TurnKernel>(from, pitch, rows, columns, turned, turned_pitch);
 }
 
-// Asks for rows that are needed soon: rows of several heads lie apart, which no hardware foresees.
+// Asks for memory that is needed soon.
+inline void prefetch_bytes(const void* from, std::size_t count) {
+  for (std::size_t at = 0; at < count; at += 64)
+    __builtin_prefetch(static_cast<const std::byte*>(from) + at, 0, 2);
+}
+// Rows of several heads lie apart, which no hardware foresees.
 inline void prefetch_rows(const float* from, Index pitch, Index rows, Index columns) {
   for (Index row = 0; row < rows; ++row)
     for (Index j = 0; j < columns; j += 16) __builtin_prefetch(from + row * pitch + j, 0, 2);
@@ -197,22 +253,31 @@ VLM_INLINE void pack_row(const float* from, Index columns, float factor, float* 
     }
 }
 
-template <int W>
-struct HalfTypes {
-  typedef std::uint16_t Halves __attribute__((vector_size(W * sizeof(std::uint16_t))));
-};
-
-// to = from; columns are a multiple of 8.
-template <int W>
-VLM_INLINE void widen_row(const bf16* from, Index columns, float* to) {
+// to = from, then zeros up to a multiple of W; columns are a multiple of 8.
+template <int W, class B>
+VLM_INLINE void widen_row(const B* from, Index columns, float* to) {
   for (; columns >= W; columns -= W, from += W, to += W) {
-    typename HalfTypes<W>::Halves halves;
-    std::memcpy(&halves, from, sizeof halves);
-    const Unsigned<W> bits = __builtin_convertvector(halves, Unsigned<W>) << 16;
-    std::memcpy(to, &bits, sizeof bits);
+    Floats<W> value;
+    load_numbers<W>(value, from);
+    store<W>(to, value);
   }
   if constexpr (W == 16)
-    if (columns > 0) widen_row<8>(from, columns, to);
+    if (columns > 0) {
+      widen_row<8>(from, 8, to);
+      const Floats<8> zeros{};
+      store<8>(to + 8, zeros);
+    }
+}
+// to *= factors.
+template <int W>
+VLM_INLINE void scale_row(float* to, const float* factors, Index columns) {
+  for (Index j = 0; j < columns; j += W) {
+    Floats<W> value, factor;
+    load<W>(value, to + j);
+    load<W>(factor, factors + j);
+    value *= factor;
+    store<W>(to + j, value);
+  }
 }
 
 // to = factor * from, or added to what stands there.

@@ -1,7 +1,12 @@
 // Cells of a key/value cache on the CPU; bound by memory.
 #pragma once
 
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 
 #include <vlm/ops/cpu/rows_parallel.hpp>
 #include <vlm/ops/store_cells.hpp>
@@ -10,12 +15,41 @@ namespace vlm {
 
 namespace cpu {
 
-inline void store_cell(const float* from, Index features, CellFormat format, std::byte* to) {
-  if (format == CellFormat::F32) {
-    std::memcpy(to, from, static_cast<std::size_t>(features) * sizeof(float));
+// `count` numbers, `step` apart where they are stored.
+inline void store_numbers(const float* from, Index count, float* to, Index step) {
+  for (Index i = 0; i < count; ++i) to[i * step] = from[i];
+}
+inline void store_numbers(const float* from, Index count, bf16* to, Index step) {
+  for (Index i = 0; i < count; ++i) to[i * step] = bf16(from[i]);
+}
+// Returns the scale.
+inline float store_numbers(const float* from, Index count, std::int8_t* to, Index step) {
+  float most = 0;
+  bool finite = true;
+  for (Index i = 0; i < count; ++i) {
+    const float size = std::abs(from[i]);
+    finite = finite && size <= std::numeric_limits<float>::max();
+    most = size > most ? size : most;
+  }
+  const float factor = finite && most >= 1e-30f ? 127 / most : 0;
+  for (Index i = 0; i < count; ++i)
+    to[i * step] = factor > 0 ? static_cast<std::int8_t>(std::nearbyint(from[i] * factor)) : std::int8_t{0};
+  if (!finite) return std::numeric_limits<float>::quiet_NaN();
+  return factor > 0 ? most / 127 : 0;
+}
+
+// A head's numbers of one key or value, `count` of them, into cell `cell` of the part that begins at `part`.
+template <class Number>
+void store_cell(const float* from, Index count, std::byte* part, Index cell, bool values) {
+  constexpr Index cells = CellPages<Cpu>::cells;
+  Number* numbers = reinterpret_cast<Number*>(part);
+  Number* to = values ? numbers + cell * count : numbers + cell;
+  const Index step = values ? 1 : cells;
+  if constexpr (std::is_same_v<Number, std::int8_t>) {
+    const float scale = store_numbers(from, count, to, step);
+    std::memcpy(part + cells * count + cell * static_cast<Index>(sizeof scale), &scale, sizeof scale);
   } else {
-    bf16* narrow = reinterpret_cast<bf16*>(to);
-    for (Index i = 0; i < features; ++i) narrow[i] = bf16(from[i]);
+    store_numbers(from, count, to, step);
   }
 }
 
@@ -25,13 +59,17 @@ template <class T>
 void compute(Queue<Cpu>& queue, const StoreCells<Cpu, T>& op, Scratch) {
   const CellPages<Cpu>& pages = op.pages;
   constexpr Index cells = CellPages<Cpu>::cells;
-  const std::size_t cell_bytes = static_cast<std::size_t>(pages.features) * size_of(pages.format);
-  cpu::parallel_rows(queue, op.keys.rows(), pages.features, [&](Index first, Index rows) {
+  const auto store = pages.format == CellFormat::F32    ? cpu::store_cell<float>
+                     : pages.format == CellFormat::BF16 ? cpu::store_cell<bf16>
+                                                        : cpu::store_cell<std::int8_t>;
+  cpu::parallel_rows(queue, op.keys.rows(), pages.heads * pages.head_dim, [&](Index first, Index rows) {
     for (Index i = first; i < first + rows; ++i) {
       const Index place = pages.places(i);
-      std::byte* page = pages.table(place / cells) + static_cast<std::size_t>(place % cells) * cell_bytes;
-      cpu::store_cell(op.keys.row(i), pages.features, pages.format, page + pages.offset(op.block, false));
-      cpu::store_cell(op.values.row(i), pages.features, pages.format, page + pages.offset(op.block, true));
+      std::byte* page = pages.table(place / cells);
+      for (Index head = 0; head < pages.heads; ++head)
+        for (const bool values : {false, true})
+          store((values ? op.values : op.keys).row(i) + head * pages.head_dim, pages.head_dim,
+                page + pages.offset(op.block, head, values), place % cells, values);
     }
   });
 }

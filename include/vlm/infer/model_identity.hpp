@@ -1,0 +1,71 @@
+// A hash of all that decides what a model makes of tokens and pictures: what was computed with one model is of no use to
+// another, though it has the same shapes.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include <vlm/core/siphash.hpp>
+#include <vlm/model/load.hpp>
+#include <vlm/nn/yarn.hpp>
+
+namespace vlm {
+
+namespace detail {
+
+inline void add_number(SipHash& hash, double number) { hash.add(std::bit_cast<std::uint64_t>(number)); }
+inline void add_text(SipHash& hash, std::string_view text) {
+  hash.add(static_cast<std::uint64_t>(text.size()));
+  hash.add(std::as_bytes(std::span(text)));
+}
+inline void add_yarn(SipHash& hash, const std::optional<Yarn>& yarn) {
+  hash.add(std::uint64_t{yarn.has_value()});
+  if (!yarn) return;
+  for (const double number : {yarn->factor, yarn->original_positions, yarn->beta_fast, yarn->beta_slow,
+                              static_cast<double>(yarn->attention_scale())})
+    add_number(hash, number);
+}
+// All of up to 4 KiB; of more 64 pieces of 64 bytes, evenly spread from the first to the last.
+inline void add_sample(SipHash& hash, std::span<const std::byte> bytes) {
+  constexpr std::size_t pieces = 64, size = 64;
+  hash.add(static_cast<std::uint64_t>(bytes.size()));
+  if (bytes.size() <= pieces * size) return hash.add(bytes);
+  const std::size_t step = (bytes.size() - size) / (pieces - 1);
+  for (std::size_t i = 0; i < pieces; ++i)
+    hash.add(bytes.subspan(i + 1 < pieces ? i * step : bytes.size() - size, size));
+}
+
+}  // namespace detail
+
+// Of the configuration, the rotary settings in use, and every tensor's name, shape, format and bytes. Large tensors are
+// sampled, so that a mapped file is not read to its end: training, merging and rounding change numbers everywhere, and
+// show; a single row changed by hand may not.
+template <class Net>
+Hash128 model_identity(const Net& net) {
+  using Kind = typename Net::RopeKind;
+  const auto& text = net.config().text;
+  SipHash hash;
+  detail::add_text(hash, net.config().text_of_file);
+  for (const double number : {text.rope_theta, static_cast<double>(text.norm_eps)})
+    detail::add_number(hash, number);
+  for (Index i = 0; i < text.head_dim / 2; ++i) {
+    hash.add(static_cast<std::uint64_t>(Kind::axis(i, text.head_dim / 2, text.rope_section)));
+    detail::add_number(hash, static_cast<double>(Kind::exponent(i, text.head_dim / 2)));
+  }
+  detail::add_yarn(hash, text.yarn);
+  for (const Parameter& p : net.parameters()) {
+    detail::add_text(hash, p.name);
+    detail::add_text(hash, name_of(p.record->format()));
+    hash.add(std::uint64_t{p.record->turned()});
+    for (const Index size : p.record->stored_shape()) hash.add(static_cast<std::uint64_t>(size));
+    detail::add_sample(hash, {static_cast<const std::byte*>(p.record->data()), p.record->bytes()});
+  }
+  return hash.finish();
+}
+
+}  // namespace vlm
