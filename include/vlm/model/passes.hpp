@@ -55,6 +55,18 @@ struct BatchSizes {
   }
 };
 
+namespace detail {
+
+// The text stream of a batch; without rotary tables while measuring, where nothing reads them.
+template <class Net>
+Sequences<typename Net::Device> text_sequences_of(const Runtime<typename Net::Device>& s, const Net& net,
+                                                  const Batch& batch, typename Net::RopeTables& tables) {
+  if (!s.measuring()) return net.text_sequences(batch, tables);
+  return {.query_offsets = on_device<typename Net::Device>(batch.offsets)};
+}
+
+}  // namespace detail
+
 // Forward, loss and backward of one packed batch; adds to `loss` and to the gradients. The balance of experts is in
 // s.balance(). `tables` is memory for rotary tables.
 template <class Net>
@@ -64,9 +76,7 @@ void run_training_pass(Runtime<typename Net::Device>& s, const Net& net, const B
   using Rows = typename Net::Rows;
   using T = typename Net::T;
   const auto given_back = s.scope();
-  Sequences<Device> text;
-  if (!s.measuring()) text = net.text_sequences(batch, tables);
-  text.query_offsets = detail::on_device<Device>(batch.offsets);
+  const Sequences<Device> text = detail::text_sequences_of(s, net, batch, tables);
   const Index rows = static_cast<Index>(batch.rows.size()), features = net.features();
   const Rows hidden = s.template keep<T>(batch.token_count(), features);
   const Rows picked = s.template keep<T>(rows, features);
@@ -96,16 +106,14 @@ void run_loss_pass(Runtime<typename Net::Device>& s, const Net& net, const Batch
   using Rows = typename Net::Rows;
   using T = typename Net::T;
   const auto given_back = s.scope();
-  Sequences<Device> text;
-  if (!s.measuring()) text = net.text_sequences(batch, tables);
-  text.query_offsets = detail::on_device<Device>(batch.offsets);
+  const Sequences<Device> text = detail::text_sequences_of(s, net, batch, tables);
   const Rows picked = s.template keep<T>(static_cast<Index>(batch.rows.size()), net.features());
   const Rows hidden = s.template keep<T>(batch.token_count(), net.features());
-  const bool keeping = s.keeping();
-  s.keep_activations(false);
-  typename Net::Saved saved;
-  net.forward(s, batch, text, hidden, saved);
-  s.keep_activations(keeping);
+  {
+    const auto forgetting = s.forgetting();
+    typename Net::Saved saved;
+    net.forward(s, batch, text, hidden, saved);
+  }
   s.run(TakeRows<Device, T>{.into = picked, .at = detail::on_device<Device>(batch.rows), .from = hidden});
   run_language_loss(s, LanguageLoss<Device, T>{.hidden = picked,
                                                .targets = detail::on_device<Device>(batch.targets),
