@@ -131,6 +131,13 @@ BOOST_AUTO_TEST_CASE(settings_that_compare_nothing_are_refused) {
   BOOST_TEST(message({.features = -3}) == text("features", "a count", "-3"));
   BOOST_TEST(message({.features = 3, .elements = 0}) == text("elements", "at least 1", "0"));
   BOOST_TEST(message({.features = 3, .step = 0}) == text("step", "a number above 0, at most 1", "0"));
+  const auto borders = [&](std::vector<std::int32_t> list) {
+    const View<const std::int32_t, 1, Cpu> view{list.data(), Shape<1>{{static_cast<Index>(list.size())}}};
+    return message({.rows = 3, .features = 3, .sequences = {.query_offsets = view}});
+  };
+  BOOST_TEST(borders({0, 1, 3}) == "no error");
+  BOOST_TEST(borders({1, 3}) == text("query_offsets", "borders that rise from 0", "1"));
+  BOOST_TEST(borders({0, 2, 1, 3}) == text("query_offsets", "borders that rise from 0", "1"));
   for (const double tolerance : {0.0, 1.0, std::nan("")})
     BOOST_TEST(message({.features = 3, .tolerance = tolerance}).find("setting   tolerance") !=
                std::string::npos);

@@ -12,6 +12,25 @@
 
 namespace vlm {
 
+namespace detail {
+
+// Memory that begins at a cache line, to be freed by std::free; null where there is none. Large blocks are made of huge
+// pages, as far as the system grants that.
+inline void* allocate_lines(std::size_t bytes) {
+  constexpr std::size_t line = 64, huge_page = std::size_t{2} << 20;
+  if (bytes > std::numeric_limits<std::size_t>::max() - huge_page) return nullptr;
+  const std::size_t unit = bytes >= huge_page ? huge_page : line;
+  const std::size_t rounded = (bytes + unit - 1) / unit * unit;
+  void* memory = std::aligned_alloc(unit, rounded);
+#if defined(MADV_HUGEPAGE)
+  if (memory && unit == huge_page)
+    madvise(memory, rounded, MADV_HUGEPAGE);  // a wish: refusal changes nothing
+#endif
+  return memory;
+}
+
+}  // namespace detail
+
 // An allocator for std::vector of plain values: `resize(n)` leaves new elements indeterminate. Aligned to a cache line;
 // large blocks ask for huge pages.
 template <class T>
@@ -24,15 +43,9 @@ struct Unzeroed {
   Unzeroed(const Unzeroed<U>&) {}
 
   T* allocate(std::size_t count) {
-    constexpr std::size_t line = 64, huge_page = std::size_t{2} << 20;
-    if (count > (std::numeric_limits<std::size_t>::max() - huge_page) / sizeof(T)) throw std::bad_alloc();
-    const std::size_t unit = count * sizeof(T) >= huge_page ? huge_page : line;
-    const std::size_t bytes = (count * sizeof(T) + unit - 1) / unit * unit;
-    void* memory = std::aligned_alloc(unit, bytes);
+    const bool counts = count <= std::numeric_limits<std::size_t>::max() / sizeof(T);
+    void* memory = counts ? detail::allocate_lines(count * sizeof(T)) : nullptr;
     if (!memory) throw std::bad_alloc();
-#if defined(MADV_HUGEPAGE)
-    if (unit == huge_page) madvise(memory, bytes, MADV_HUGEPAGE);  // a wish: refusal changes nothing
-#endif
     return static_cast<T*>(memory);
   }
   void deallocate(T* memory, std::size_t) { std::free(memory); }

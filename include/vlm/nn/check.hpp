@@ -85,6 +85,10 @@ inline void require_settings(const GradientSettings& n) {
   demand(n.elements >= 1, "elements", "at least 1", static_cast<double>(n.elements));
   demand(n.step > 0 && n.step <= 1, "step", "a number above 0, at most 1", n.step);
   demand(n.tolerance > 0 && n.tolerance < 1, "tolerance", "a number above 0 and below 1", n.tolerance);
+  const View<const std::int32_t, 1, Cpu>& borders = n.sequences.query_offsets;
+  for (Index i = 0; i < borders.rows(); ++i)
+    demand(i == 0 ? borders(i) == 0 : borders(i) >= borders(i - 1), "query_offsets",
+           "borders that rise from 0", borders(i));
 }
 
 }  // namespace detail
