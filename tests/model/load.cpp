@@ -1,7 +1,6 @@
 #include <vlm/model/load.hpp>
 
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 #include <fstream>
 #include <map>
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 
 #include "model/samples.hpp"
 #include "temporary_folder.hpp"
