@@ -81,6 +81,10 @@ BOOST_AUTO_TEST_CASE(types_know_their_dtype) {
   static_assert(dtype_of<bf16> == DType::BF16);
   static_assert(dtype_of<std::int64_t> == DType::I64);
   static_assert(dtype_of<std::int32_t> == DType::I32);
+  static_assert(dtype_of<std::int16_t> == DType::I16);
+  static_assert(dtype_of<std::int8_t> == DType::I8);
+  static_assert(dtype_of<std::uint8_t> == DType::U8);
+  static_assert(dtype_of<bool> == DType::Bool);
   BOOST_TEST(size_of(dtype_of<bf16>) == sizeof(bf16));
 }
 

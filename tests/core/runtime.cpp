@@ -109,6 +109,22 @@ BOOST_AUTO_TEST_CASE(views_of_no_rows_are_not_empty) {
   BOOST_TEST(static_cast<bool>(runtime.scratch<float>(0)));
 }
 
+BOOST_AUTO_TEST_CASE(forgetting_ends_with_its_scope_also_by_an_exception) {
+  Runtime<Cpu> runtime(1);
+  const auto pass = [&] {
+    const auto forgetting = runtime.forgetting();
+    BOOST_TEST(!runtime.keeping());
+    throw std::runtime_error("bad input");
+  };
+  BOOST_CHECK_THROW(pass(), std::runtime_error);
+  BOOST_TEST(runtime.keeping());
+  runtime.keep_activations(false);
+  {
+    const auto forgetting = runtime.forgetting();
+  }
+  BOOST_TEST(!runtime.keeping());
+}
+
 BOOST_AUTO_TEST_CASE(state_of_a_pass) {
   Runtime<Cpu> runtime(1);
   BOOST_TEST(runtime.keeping());

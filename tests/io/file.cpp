@@ -6,32 +6,10 @@
 #include <fstream>
 #include <string>
 
-namespace {
+#include "message_of.hpp"
+#include "temporary_folder.hpp"
 
-// A folder of its own that goes away with the test.
-struct Folder {
-  Folder() {
-    char pattern[] = "/tmp/vlm-file-XXXXXX";
-    path = ::mkdtemp(pattern);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string operator/(const char* name) const { return path + "/" + name; }
-  std::size_t entries() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path), {}));
-  }
-  std::string path;
-};
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const vlm::FileError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-}  // namespace
+using Folder = TemporaryFolder;
 
 BOOST_AUTO_TEST_SUITE(io_file)
 

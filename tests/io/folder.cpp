@@ -24,6 +24,23 @@ BOOST_AUTO_TEST_CASE(a_folder_is_replaced_whole) {
   BOOST_TEST(!vlm::file_exists(path + ".old"));
 }
 
+BOOST_AUTO_TEST_CASE(a_slash_at_the_end_of_a_path_says_nothing) {
+  const TemporaryFolder folder;
+  for (const char* text : {"1", "2"}) {
+    vlm::write_folder_atomically(folder / "model//",
+                                 [&](const std::string& to) { vlm::write_file_atomically(to + "/a", text); });
+    BOOST_TEST(vlm::read_file(folder / "model/a") == text);
+  }
+  BOOST_TEST(folder.entries() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(names_that_lead_elsewhere_are_told) {
+  for (const char* name : {"model.safetensors", "...", ".lock", "a b"}) BOOST_TEST(vlm::is_plain_name(name));
+  for (const std::string_view name : {"", ".", "..", "a/b", "/a", "../a"})
+    BOOST_TEST(!vlm::is_plain_name(name));
+  BOOST_TEST(!vlm::is_plain_name(std::string_view("a\0b", 3)));
+}
+
 BOOST_AUTO_TEST_CASE(a_write_that_throws_leaves_the_old_folder) {
   const TemporaryFolder folder;
   const std::string path = folder.path + "/model";

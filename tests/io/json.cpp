@@ -118,6 +118,21 @@ BOOST_AUTO_TEST_CASE(a_wrong_type_is_reported_where_it_stands) {
              "correct this value");
 }
 
+// Long texts are cut between characters, so that the message is UTF-8 as its file is; numbers stand as they were written.
+BOOST_AUTO_TEST_CASE(what_stands_there_is_shown_readably) {
+  const auto got = [](const std::string& text) {
+    const std::string message = message_of([&] { parse_json(text, "d.json").items(); });
+    const std::size_t first = message.find("got       ") + 10;
+    return message.substr(first, message.find('\n', first) - first);
+  };
+  const std::string letters(59, 'a');
+  BOOST_TEST(got("\"" + letters + "é\"") == "a string: \"" + letters + "...\"");
+  BOOST_TEST(got("\"" + letters + "bé\"") == "a string: \"" + letters + "b...\"");
+  BOOST_TEST(got("\"" + letters + "b\"") == "a string: \"" + letters + "b\"");
+  BOOST_TEST(got("0.1") == "a number: 0.1");
+  BOOST_TEST(got("1e300") == "a number: 1e+300");
+}
+
 BOOST_AUTO_TEST_CASE(every_typed_access_refuses_the_other_kinds) {
   const Json json = parse_json(R"([null, false, 1, 1.5, "s", [], {}])", "d.json");
   using Kind = Json::Kind;

@@ -6,21 +6,14 @@
 
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
-namespace {
+#include "temporary_folder.hpp"
 
-struct Folder {
-  Folder() {
-    char pattern[] = "/tmp/vlm-safetensors-XXXXXX";
-    path = ::mkdtemp(pattern);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string operator/(const char* name) const { return path + "/" + name; }
-  std::string path;
-};
+using Folder = TemporaryFolder;
+
+namespace {
 
 std::string file_of(std::string_view header, std::string_view data, std::uint64_t length) {
   std::string text;

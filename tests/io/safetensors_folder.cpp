@@ -5,21 +5,15 @@
 #include <vlm/io/safetensors_folder.hpp>
 #include <vlm/io/safetensors_writer.hpp>
 
-#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "temporary_folder.hpp"
+
 namespace {
 
-struct Folder {
-  Folder() {
-    char pattern[] = "/tmp/vlm-folder-XXXXXX";
-    path = ::mkdtemp(pattern);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string operator/(const std::string& name) const { return path + "/" + name; }
-
+struct Folder : TemporaryFolder {
   // A file whose tensors are one byte each: the first letter of the file.
   void write_shard(const std::string& name, const std::vector<std::string>& tensors) const {
     vlm::SafetensorsWriter writer(*this / name);
@@ -31,7 +25,6 @@ struct Folder {
     vlm::write_file_atomically(*this / "model.safetensors.index.json",
                                "{\"metadata\":{\"total_size\":3},\"weight_map\":" + weight_map + "}");
   }
-  std::string path;
 };
 
 std::string message_of(const Folder& folder) {

@@ -5,35 +5,19 @@
 #include <vlm/io/safetensors_file.hpp>
 #include <vlm/io/safetensors_writer.hpp>
 
-#include <filesystem>
 #include <limits>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "message_of.hpp"
+#include "temporary_folder.hpp"
+
+using Folder = TemporaryFolder;
+
 namespace {
 
-struct Folder {
-  Folder() {
-    char pattern[] = "/tmp/vlm-writer-XXXXXX";
-    path = ::mkdtemp(pattern);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string operator/(const char* name) const { return path + "/" + name; }
-  bool empty() const { return std::filesystem::is_empty(path); }
-  std::string path;
-};
-
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
-
-std::string message_of(const auto& action) {
-  try {
-    action();
-  } catch (const vlm::FileError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // As the reference library writes: metadata first, tensors in the order of their bytes, spaces up to a
 // multiple of 8.
@@ -43,6 +27,17 @@ const std::string reference_file = std::string("\xd8\0\0\0\0\0\0\0", 8) +
                                    R"("none":{"dtype":"BF16","shape":[0,3],"data_offsets":[8,8]},)"
                                    R"("größe":{"dtype":"U8","shape":[],"data_offsets":[8,9]}})" +
                                    std::string(7, ' ') + "12345678" + "9";
+
+// What is said of a tensor of the file at `path`.
+struct Refusal {
+  std::string path;
+  std::string operator()(const std::string& tensor, const std::string& expected,
+                         const std::string& got) const {
+    return "vlm::FileError [safetensors-tensor]\n  file      " + path + "\n  tensor    " + tensor +
+           "\n  expected  " + expected + "\n  got       " + got +
+           "\n  try       fetch or write the file again";
+  }
+};
 
 }  // namespace
 
@@ -97,7 +92,7 @@ BOOST_AUTO_TEST_CASE(nothing_remains_without_commit) {
     writer.declare("a", vlm::DType::U8, {1});
     writer.write("a", bytes_of("1"));
   }
-  BOOST_TEST(folder.empty());
+  BOOST_TEST(folder.entries() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(a_file_may_be_replaced_while_it_is_read) {
@@ -115,11 +110,7 @@ BOOST_AUTO_TEST_CASE(a_file_may_be_replaced_while_it_is_read) {
 BOOST_AUTO_TEST_CASE(tensors_that_cannot_be_declared_are_refused) {
   const Folder folder;
   vlm::SafetensorsWriter writer(folder / "y");
-  const auto refusal = [&](const std::string& tensor, const std::string& expected, const std::string& got) {
-    return "vlm::FileError [safetensors-tensor]\n  file      " + (folder / "y") + "\n  tensor    " + tensor +
-           "\n  expected  " + expected + "\n  got       " + got +
-           "\n  try       fetch or write the file again";
-  };
+  const Refusal refusal{folder / "y"};
   constexpr vlm::Index huge = std::numeric_limits<vlm::Index>::max();
   writer.declare("a", vlm::DType::U8, {1});
   BOOST_TEST(message_of([&] { writer.declare("a", vlm::DType::U8, {1}); }) ==
@@ -130,19 +121,37 @@ BOOST_AUTO_TEST_CASE(tensors_that_cannot_be_declared_are_refused) {
              refusal("b", "extents from 0 whose product fits 64 bits", "[-1]"));
   BOOST_TEST(message_of([&] { writer.declare("b", vlm::DType::F64, {huge}); }) ==
              refusal("b", "extents from 0 whose product fits 64 bits", "[9223372036854775807]"));
+  BOOST_TEST(message_of([&] { writer.declare("b", vlm::DType::I8Blocks, {16, 32}); }) ==
+             refusal("b", "a dtype of single numbers, or U8 for bytes", "I8_BLOCKS"));
   writer.declare("b", vlm::DType::U8, {huge});
   BOOST_TEST(message_of([&] { writer.write("a", bytes_of("1")); }) ==
              refusal("b", "a file whose size fits 64 bits", "[9223372036854775807]"));
 }
 
+BOOST_AUTO_TEST_CASE(tensors_begin_at_multiples_of_8) {
+  const Folder folder;
+  for (const std::size_t unit : {0, 4, 12})
+    BOOST_TEST(message_of([&] { vlm::SafetensorsWriter(folder / "y", {}, unit); }) ==
+               "vlm::ConfigError [safetensors-unit]\n  expected  a multiple of 8 bytes\n  got       " +
+                   std::to_string(unit) + "\n  try       8, or the alignment that readers want");
+  BOOST_TEST(folder.entries() == 0u);
+}
+
+// A header that cannot be written is refused again: no file appears without one.
+BOOST_AUTO_TEST_CASE(a_refused_header_leaves_no_file) {
+  const Folder folder;
+  {
+    vlm::SafetensorsWriter writer(folder / "y", {{"key", "\xff"}});
+    for (int attempt = 0; attempt < 2; ++attempt)
+      BOOST_TEST(message_of([&] { writer.commit(); }).find("text in UTF-8") != std::string::npos);
+  }
+  BOOST_TEST(folder.entries() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(bytes_in_wrong_order_or_number_are_refused) {
   const Folder folder;
   vlm::SafetensorsWriter writer(folder / "y");
-  const auto refusal = [&](const std::string& tensor, const std::string& expected, const std::string& got) {
-    return "vlm::FileError [safetensors-tensor]\n  file      " + (folder / "y") + "\n  tensor    " + tensor +
-           "\n  expected  " + expected + "\n  got       " + got +
-           "\n  try       fetch or write the file again";
-  };
+  const Refusal refusal{folder / "y"};
   writer.declare("a", vlm::DType::U8, {2});
   writer.declare("b", vlm::DType::U8, {1});
   BOOST_TEST(message_of([&] { writer.write("b", bytes_of("1")); }) ==

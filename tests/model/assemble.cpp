@@ -273,6 +273,22 @@ BOOST_AUTO_TEST_CASE(configuration_of_an_assembled_model) {
   BOOST_TEST((detail::released_section(128) == RopeSection{24, 20, 20}));
 }
 
+// A decoder of a stretched context keeps it.
+BOOST_AUTO_TEST_CASE(yarn_of_the_decoder_is_kept) {
+  const std::string yarn = R"("rope_type": "yarn", "rope_theta": 1e6, "factor": 4.0,
+    "original_max_position_embeddings": 128, "beta_fast": 24)";
+  for (const std::string more : {"", R"(, "attention_factor": 1.5)"}) {
+    const Folders folders({}, false, true, "\"rope_scaling\": {" + yarn + more + "}, ");
+    const TextSizes& text = assembled_config(folders.parts()).text;
+    BOOST_REQUIRE(text.yarn.has_value());
+    BOOST_TEST(text.rope_theta == 1e6);
+    BOOST_TEST(text.yarn->factor == 4);
+    BOOST_TEST(text.yarn->original_positions == 128);
+    BOOST_TEST(text.yarn->beta_fast == 24);
+    BOOST_TEST(text.yarn->attention_factor.has_value() == !more.empty());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(folders_that_do_not_fit_are_refused) {
   Folders folders({}, false, true);
   Shapes tensors = Siglip{}.tensors();

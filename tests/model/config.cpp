@@ -249,8 +249,7 @@ BOOST_AUTO_TEST_CASE(hostile_numbers_are_refused) {
       {with(R"("rms_norm_eps": 1e-06)", R"("rms_norm_eps": 0)"),
        contradiction("text_config.rms_norm_eps", "a positive number up to 1", "an integer: 0")},
       {with(R"("initializer_range": 0.03)", R"("initializer_range": 1e300)"),
-       contradiction("text_config.initializer_range", "a number from 0 to 100",
-                     "a number: 1.0000000000000001e+300")},
+       contradiction("text_config.initializer_range", "a number from 0 to 100", "a number: 1e+300")},
       {with(R"("rope_theta": 5000000)", R"("rope_theta": 0)"),
        contradiction("text_config.rope_theta", "a positive number", "0.000000")},
       {with(R"("head_dim": 16)", R"("head_dim": 2147483640)"),
@@ -298,7 +297,7 @@ BOOST_AUTO_TEST_CASE(sizes_are_positive_and_fit) {
                "vlm::ConfigError [config-size]\n  file      config.json\n  at        "
                "text_config.vocab_size\n  expected  "
                "a size from 1 to 2147483647\n  got       " +
-                   size);
+                   size + "\n  try       correct config.json, or take it from the checkpoint's source");
   BOOST_TEST(refusal(with(R"("depth": 4)", R"("depth": "four")")).find("vision_config.depth") !=
              std::string::npos);
 }

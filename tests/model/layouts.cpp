@@ -373,7 +373,8 @@ BOOST_AUTO_TEST_CASE(saved_in_a_chosen_format) {
     BOOST_FAIL("no error");
   } catch (const ConfigError& error) {
     BOOST_TEST(std::string(error.what()) ==
-               "vlm::ConfigError [save-dtype]\n  expected  F32 or BF16\n  got       F16");
+               "vlm::ConfigError [save-dtype]\n  expected  F32 or BF16\n  got       F16\n"
+               "  try       one of the two, or none: each tensor in its own format");
   }
 }
 

@@ -1,14 +1,13 @@
 #include <vlm/model/load.hpp>
 
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <map>
 
 #include <vlm/vlm.hpp>
 
 #include "message_of.hpp"
+#include "temporary_folder.hpp"
 
 using namespace vlm;
 
@@ -34,14 +33,8 @@ std::string config_text(bool tied) {
 }
 ModelConfig config(bool tied) { return ModelConfig::parse(config_text(tied), "config.json"); }
 
-struct Folder {
-  Folder() {
-    char pattern[] = "/tmp/vlm-model-XXXXXX";
-    path = ::mkdtemp(pattern);
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string weights() const { return path + "/model.safetensors"; }
-  std::string path;
+struct Folder : TemporaryFolder {
+  std::string weights() const { return *this / "model.safetensors"; }
 };
 
 struct Stored {

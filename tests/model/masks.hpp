@@ -3,10 +3,9 @@
 #pragma once
 
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
-#include <filesystem>
 
 #include "model/samples.hpp"
+#include "temporary_folder.hpp"
 
 namespace golden {
 
@@ -18,19 +17,17 @@ struct Whole {
   Case test{"dense_04_image_video"};
   Run<Spec> run{test, 99};
   Batch batch;
-  std::string folder;
+  TemporaryFolder temporary;
+  const std::string& folder = temporary.path;
 
   Whole() {
     batch = pack(test.config,
                  {draw_sample(test.config, "..i...", {{1, 4, 6}}, 1), draw_sample(test.config, "....", {}, 2),
                   draw_sample(test.config, ".v.i..", {{2, 2, 4}, {1, 4, 4}}, 3)});
-    char pattern[] = "/tmp/vlm-masks-XXXXXX";
-    folder = ::mkdtemp(pattern);
     run.net.save(folder);
     Runtime<Cpu> runtime(2);
     run.forward_and_backward(runtime, batch);
   }
-  ~Whole() { std::filesystem::remove_all(folder); }
 };
 template <class Spec>
 Whole<Spec>& whole() {

@@ -130,6 +130,8 @@ BOOST_FIXTURE_TEST_CASE(wrong_inputs_are_refused, Files) {
   BOOST_TEST(
       refused_with("image_grid_thw", tensor_of(std::vector<std::int64_t>{1, 4, std::int64_t{1} << 40})) ==
       expected("image_grid_thw", "sizes from 1 to 65535", "1099511627776"));
+  BOOST_TEST(refused_with("image_grid_thw", tensor_of(std::vector<std::int64_t>{1, 65535, 65535})) ==
+             expected("image_grid_thw", "at most 2147483647 patches in all", "4294836225"));
   BOOST_TEST(refused_with("pixel_values", tensor_of(std::vector<float>{1, 2})) ==
              expected("pixel_values",
                       std::to_string(20 * test.config.vision.patch_features()) + " values of patch rows",

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "message_of.hpp"
 #include "nn/layers.hpp"
 
 using namespace vlm;
@@ -10,7 +11,7 @@ using namespace vlm::tests;
 namespace {
 
 // y = weight * x * x, element by element, with one fault of each kind on request.
-enum class Fault { None, Input, Weight, Overwrites, Accumulates };
+enum class Fault { None, Input, Weight, Overwrites, Accumulates, Skips };
 
 template <Fault fault>
 struct Square {
@@ -34,6 +35,7 @@ struct Square {
     for (Index i = 0; i < dy.rows(); ++i)
       for (Index j = 0; j < 3; ++j) {
         const float x = saved.x(i, j), slope = factor * weight.vector()(j) * x * dy(i, j);
+        if (fault == Fault::Skips && i == 0 && j == 1) continue;
         dx(i, j) = fault == Fault::Accumulates ? dx(i, j) + slope : slope;
       }
     for (Index j = 0; j < 3; ++j) {
@@ -99,6 +101,46 @@ BOOST_AUTO_TEST_CASE(the_accumulation_rule_is_part_of_the_check) {
   const GradientReport adds = check_gradients(Square<Fault::Accumulates>(), {.rows = 4, .features = 3});
   BOOST_TEST(adds.tensor == "x");
   BOOST_TEST(std::isinf(adds.largest_error));
+}
+
+// One element of dx that is never written, among far more than are compared.
+BOOST_AUTO_TEST_CASE(a_hole_in_dx_is_found_wherever_it_is) {
+  const GradientReport report =
+      check_gradients(Square<Fault::Skips>(), {.rows = 2000, .features = 3, .elements = 2});
+  BOOST_TEST(report.tensor == "x");
+  BOOST_TEST(report.element == 1);
+  BOOST_TEST(std::isinf(report.largest_error));
+}
+
+// Sums over no rows are 0, and so are their slopes.
+BOOST_AUTO_TEST_CASE(no_rows_have_no_gradients) {
+  const GradientReport report = check_gradients(Square<Fault::None>(), {.rows = 0, .features = 3});
+  BOOST_TEST(report.largest_error == 0);
+  BOOST_TEST(report.compared == 3);
+}
+
+BOOST_AUTO_TEST_CASE(settings_that_compare_nothing_are_refused) {
+  const auto message = [](const GradientSettings& settings) {
+    return message_of([&] { check_gradients(Square<Fault::None>(), settings); });
+  };
+  const auto text = [](const std::string& setting, const std::string& expected, const std::string& got) {
+    return "vlm::ConfigError [gradient-settings]\n  setting   " + setting + "\n  expected  " + expected +
+           "\n  got       " + got + "\n  try       the defaults of GradientSettings";
+  };
+  BOOST_TEST(message({.rows = -1, .features = 3}) == text("rows", "a count", "-1"));
+  BOOST_TEST(message({.features = -3}) == text("features", "a count", "-3"));
+  BOOST_TEST(message({.features = 3, .elements = 0}) == text("elements", "at least 1", "0"));
+  BOOST_TEST(message({.features = 3, .step = 0}) == text("step", "a number above 0, at most 1", "0"));
+  const auto borders = [&](std::vector<std::int32_t> list) {
+    const View<const std::int32_t, 1, Cpu> view{list.data(), Shape<1>{{static_cast<Index>(list.size())}}};
+    return message({.rows = 3, .features = 3, .sequences = {.query_offsets = view}});
+  };
+  BOOST_TEST(borders({0, 1, 3}) == "no error");
+  BOOST_TEST(borders({1, 3}) == text("query_offsets", "borders that rise from 0", "1"));
+  BOOST_TEST(borders({0, 2, 1, 3}) == text("query_offsets", "borders that rise from 0", "1"));
+  for (const double tolerance : {0.0, 1.0, std::nan("")})
+    BOOST_TEST(message({.features = 3, .tolerance = tolerance}).find("setting   tolerance") !=
+               std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(the_layer_keeps_its_own_memory) {

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "message_of.hpp"
 #include "nn/layers.hpp"
 
 using namespace vlm;
@@ -24,6 +25,17 @@ BOOST_AUTO_TEST_CASE(neighbouring_rows_stand_side_by_side) {
   Fold<2, 2, InertEnv>::Saved saved;
   fold.forward(runtime, {x, Shape<2>{{8, 3}}}, {y, Shape<2>{{2, 12}}}, saved);
   BOOST_TEST(y == x, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(folded_rows_must_be_dense) {
+  const Fold<2, 2, InertEnv> fold(3);
+  float x[24] = {}, wide[40] = {};
+  Runtime<Cpu> runtime(1);
+  Fold<2, 2, InertEnv>::Saved saved;
+  const View<float, 2, Cpu> columns = View<float, 2, Cpu>(wide, Shape<2>{{2, 20}}).columns(0, 12);
+  BOOST_TEST(message_of([&] { fold.forward(runtime, {x, Shape<2>{{8, 3}}}, columns, saved); }) ==
+             "vlm::ShapeError [layer-rows]\n  at        Fold, folded rows\n  expected  a pitch of 12\n"
+             "  got       20\n  try       rows of their own, not columns of wider ones");
 }
 
 BOOST_AUTO_TEST_CASE(has_no_parameters) {

@@ -8,7 +8,9 @@
 #include <vlm/nn/fold.hpp>
 #include <vlm/nn/moe.hpp>
 #include <vlm/nn/residual.hpp>
+#include <vlm/nn/stack.hpp>
 
+#include "message_of.hpp"
 #include "nn/layers.hpp"
 
 using namespace vlm;
@@ -118,13 +120,48 @@ BOOST_AUTO_TEST_CASE(attention_must_be_told_of_its_sequences) {
   const auto check_all = [&](const auto& attention) {
     BOOST_TEST(refuses(attention, right.sequences(true)) == "none");
     BOOST_TEST(refuses(attention, {.query_offsets = right.sequences(true).query_offsets}) == "none");
-    BOOST_TEST(refuses(attention, {}) == text("no borders, [0, 0]"));
+    BOOST_TEST(refuses(attention, {}) == text("no borders, [0, 0] and [0, 0]"));
     BOOST_TEST(refuses(attention, longer.sequences(true)) == "none");
-    BOOST_TEST(refuses(attention, shorter.sequences(true)) == text("borders, [2, 4]"));
-    BOOST_TEST(refuses(attention, wide.sequences(true)) == text("borders, [3, 8]"));
+    BOOST_TEST(refuses(attention, shorter.sequences(true)) == text("borders, [2, 4] and [2, 4]"));
+    BOOST_TEST(refuses(attention, wide.sequences(true)) == text("borders, [3, 8] and [3, 8]"));
+    Sequences<Cpu> half = right.sequences(true);
+    half.sine = {};
+    BOOST_TEST(refuses(attention, half) == text("borders, [3, 4] and [0, 0]"));
   };
   check_all(layer);
   check_all(fused);
+}
+
+BOOST_AUTO_TEST_CASE(sizes_that_no_layer_has_are_refused_when_it_is_made) {
+  using E = TrainedEnv;
+  const auto text = [](const std::string& layer, const std::string& expected, const std::string& got) {
+    return "vlm::ConfigError [layer-size]\n  layer     " + layer + "\n  expected  " + expected +
+           "\n  got       " + got + "\n  try       the sizes with which the layer was made";
+  };
+  for (const Index group : {0, 3, 16, -8})
+    BOOST_TEST(
+        message_of([&] { RmsNorm<E>(8, group, 1e-6f); }) ==
+        text("RmsNorm", "features, and a group that divides them", "[8, " + std::to_string(group) + "]"));
+  const auto attention = [](const AttentionSizes& n) { return message_of([&] { Attention<E> layer(n); }); };
+  const auto heads = [&](const std::string& got) {
+    return text("Attention", "features; heads; kv_heads, which divide them; head_dim, a multiple of 8", got);
+  };
+  BOOST_TEST(attention({.features = 24, .heads = 3, .kv_heads = 2, .head_dim = 8}) == heads("[24, 3, 2, 8]"));
+  BOOST_TEST(attention({.features = 24, .heads = 2, .kv_heads = 0, .head_dim = 8}) == heads("[24, 2, 0, 8]"));
+  BOOST_TEST(attention({.features = 24, .heads = 2, .kv_heads = 4, .head_dim = 8}) == heads("[24, 2, 4, 8]"));
+  BOOST_TEST(attention({.features = 24, .heads = 2, .kv_heads = 2, .head_dim = 12}) ==
+             heads("[24, 2, 2, 12]"));
+  BOOST_TEST(attention({.features = 24, .heads = 2, .kv_heads = 2}) == heads("[24, 2, 2, 0]"));
+  BOOST_TEST(message_of([&] { FusedAttention<E> layer({.features = 24, .heads = 3, .head_dim = 8}); }) ==
+             text("FusedAttention", "features, which are heads * head_dim; heads; as many kv_heads; head_dim",
+                  "[24, 3, 0, 8]"));
+  for (const Index chosen : {0, 5, -1})
+    BOOST_TEST(message_of([&] {
+                 SparseMoe<E> layer({.features = 8, .intermediate = 8, .experts = 4, .chosen = chosen});
+               }) == text("SparseMoe", "experts, and chosen ones, 1 to all of them",
+                          "[4, " + std::to_string(chosen) + "]"));
+  BOOST_TEST(message_of([] { Stack<Linear<E>>(std::vector<Linear<E>>{}); }) ==
+             text("Stack", "at least one block", "[0]"));
 }
 
 BOOST_AUTO_TEST_CASE(concepts_tell_layers_apart) {

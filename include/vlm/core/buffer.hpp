@@ -1,8 +1,6 @@
 // Buffer<Device>: owning, aligned bytes on a device.
 #pragma once
 
-#include <sys/mman.h>
-
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +9,7 @@
 
 #include <vlm/core/device.hpp>
 #include <vlm/core/error.hpp>
+#include <vlm/core/unzeroed.hpp>
 
 namespace vlm {
 
@@ -22,21 +21,15 @@ template <>
 class Buffer<Cpu> {
  public:
   static constexpr std::size_t alignment = 64;
-  static constexpr std::size_t huge_page = std::size_t{2} << 20;
 
   Buffer() = default;
   explicit Buffer(std::size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
-    const std::size_t unit = bytes >= huge_page ? huge_page : alignment;
-    const std::size_t rounded = (bytes + unit - 1) / unit * unit;
-    if (rounded >= bytes) data_ = static_cast<std::byte*>(std::aligned_alloc(unit, rounded));
+    data_ = static_cast<std::byte*>(detail::allocate_lines(bytes));
     if (!data_)
       throw DeviceError("out-of-memory", {{"device", Cpu::name},
                                           {"expected", std::to_string(bytes) + " bytes"},
                                           {"try", "a smaller batch, context or model"}});
-#if defined(MADV_HUGEPAGE)
-    if (unit == huge_page) madvise(data_, rounded, MADV_HUGEPAGE);  // a wish: refusal changes nothing
-#endif
     std::memset(data_, 0, bytes);
   }
   Buffer(Buffer&& other) noexcept

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include <vlm/core/config.hpp>
 
@@ -63,17 +64,35 @@ constexpr std::string_view name_of(DType type) {
   return names[static_cast<std::size_t>(type)];
 }
 
+namespace detail {
+
 template <class T>
-inline constexpr DType dtype_of = DType::U8;
-template <>
-inline constexpr DType dtype_of<double> = DType::F64;
-template <>
-inline constexpr DType dtype_of<float> = DType::F32;
-template <>
-inline constexpr DType dtype_of<bf16> = DType::BF16;
-template <>
-inline constexpr DType dtype_of<std::int64_t> = DType::I64;
-template <>
-inline constexpr DType dtype_of<std::int32_t> = DType::I32;
+consteval DType find_dtype() {
+  if constexpr (std::is_same_v<T, double>)
+    return DType::F64;
+  else if constexpr (std::is_same_v<T, float>)
+    return DType::F32;
+  else if constexpr (std::is_same_v<T, bf16>)
+    return DType::BF16;
+  else if constexpr (std::is_same_v<T, bool>)
+    return DType::Bool;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return DType::I64;
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return DType::I32;
+  else if constexpr (std::is_same_v<T, std::int16_t>)
+    return DType::I16;
+  else if constexpr (std::is_same_v<T, std::int8_t>)
+    return DType::I8;
+  else
+    static_assert(std::is_same_v<T, std::uint8_t>, "vlm: no format of stored numbers is of this type.");
+  return DType::U8;
+}
+
+}  // namespace detail
+
+// The format of numbers of a C++ type.
+template <class T>
+inline constexpr DType dtype_of = detail::find_dtype<T>();
 
 }  // namespace vlm

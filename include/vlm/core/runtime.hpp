@@ -113,6 +113,22 @@ class Runtime {
   };
   Scope scope() { return Scope(*this); }
 
+  // Keeps no activations until its end, whatever was asked for before.
+  class Forgetting {
+   public:
+    explicit Forgetting(Runtime& runtime) : runtime_(runtime), keeping_(runtime.keeping_) {
+      runtime.keeping_ = false;
+    }
+    Forgetting(const Forgetting&) = delete;
+    Forgetting& operator=(const Forgetting&) = delete;
+    ~Forgetting() { runtime_.keeping_ = keeping_; }
+
+   private:
+    Runtime& runtime_;
+    bool keeping_;
+  };
+  Forgetting forgetting() { return Forgetting(*this); }
+
   // Computes an operation; while measuring it only reserves the operation's scratch.
   template <class Operation>
   void run(const Operation& operation) {

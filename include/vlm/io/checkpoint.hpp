@@ -143,9 +143,7 @@ inline void verify_checkpoint(const std::string& folder) {
   const std::string path = folder + "/" + std::string(detail::checkpoint_manifest);
   const Json manifest = detail::read_checkpoint_manifest(path);
   for (const auto& [name, sections] : manifest.at("files").members()) {
-    const bool plain = !name.empty() && name != "." && name != ".." && name.find('/') == name.npos &&
-                       name.find('\0') == name.npos;
-    if (!plain) detail::throw_checkpoint(path, "files", "names of files in this folder", name);
+    if (!is_plain_name(name)) detail::throw_checkpoint(path, "files", "names of files in this folder", name);
     detail::verify_sections(folder + "/" + name, sections);
   }
 }

@@ -37,6 +37,12 @@ inline bool is_folder(const std::string& path) {
   return std::filesystem::is_directory(path, error);
 }
 
+// Whether `name` can only be a file in a folder at hand: no path out of it or below it.
+inline bool is_plain_name(std::string_view name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos &&
+         name.find('\0') == name.npos;
+}
+
 // The names of what a folder holds, in no order.
 inline std::vector<std::string> folder_names(const std::string& path) {
   std::error_code error;
@@ -57,7 +63,8 @@ inline void remove_folder(const std::string& path) {
 // Calls write(a folder aside) and puts that folder at `path` by renaming, replacing what stood there. When
 // `write` throws, what stood there is untouched.
 template <class Write>
-void write_folder_atomically(const std::string& path, Write&& write) {
+void write_folder_atomically(std::string path, Write&& write) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   const std::string partial = path + ".partial", old = path + ".old";
   std::error_code error;
   // A call that was killed between its renames left the folder under its other name.
@@ -75,6 +82,7 @@ void write_folder_atomically(const std::string& path, Write&& write) {
   if (error == std::errc::no_such_file_or_directory) error.clear();
   detail::check_folder(error, path);
   std::filesystem::rename(partial, path, error);
+  if (std::error_code ignored; error) std::filesystem::rename(old, path, ignored);
   detail::check_folder(error, path);
   detail::sync_folder_of(path);
   remove_folder(old);

@@ -1,7 +1,9 @@
 // Members of class Json: access by key, type errors, and places in the document. Included by io/json.hpp.
 #pragma once
 
-#include <cstdio>
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
 
 #include <vlm/io/json.hpp>
 
@@ -23,7 +25,7 @@ inline std::string path_below(const std::string& path, std::size_t index) {
   return path + "[" + std::to_string(index) + "]";
 }
 
-// "a string: 4096"; long texts are cut.
+// "a string: 4096"; long texts are cut, between characters.
 inline std::string kind_and_value(const Json& value) {
   constexpr std::size_t limit = 60;
   std::string text(value.kind_name());
@@ -31,11 +33,14 @@ inline std::string kind_and_value(const Json& value) {
   if (value.is_integer()) text += ": " + std::to_string(value.integer());
   if (value.kind() == Json::Kind::Number) {
     char digits[32];
-    std::snprintf(digits, sizeof digits, "%.17g", value.number());
-    text.append(": ").append(digits);
+    text.append(": ").append(digits, std::to_chars(digits, digits + sizeof digits, value.number()).ptr);
   }
   if (value.is_string()) {
-    text += ": \"" + value.string().substr(0, limit) + (value.string().size() > limit ? "..." : "") + "\"";
+    const std::string& string = value.string();
+    std::size_t end = std::min(limit, string.size());
+    while (end > 0 && end < string.size() && (static_cast<unsigned char>(string[end]) & 0xc0u) == 0x80u)
+      --end;
+    text += ": \"" + string.substr(0, end) + (end < string.size() ? "..." : "") + "\"";
   }
   return text;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <vlm/io/file.hpp>
+#include <vlm/io/folder.hpp>
 #include <vlm/io/json.hpp>
 #include <vlm/io/safetensors_file.hpp>
 
@@ -73,9 +74,7 @@ class SafetensorsFolder {
   }
 
   static void refuse_path(const std::string& index, std::string_view tensor, std::string_view name) {
-    const bool plain = !name.empty() && name != "." && name != ".." && name.find('/') == name.npos &&
-                       name.find('\0') == name.npos;
-    if (plain) return;
+    if (is_plain_name(name)) return;
     detail::throw_safetensors_tensor(index, tensor, "the name of a file in this folder",
                                      "\"" + std::string(name) + "\"");
   }

@@ -23,11 +23,16 @@ namespace vlm {
 // The bytes of a tensor may come in several pieces. Without commit nothing remains.
 class SafetensorsWriter {
  public:
-  // The first tensor begins at a multiple of `unit`, itself one of 8, which is what the reference library writes.
+  // The first tensor begins at a multiple of `unit` bytes: 8, as the reference library writes, or a multiple of 8;
+  // else ConfigError [safetensors-unit].
   explicit SafetensorsWriter(const std::string& path, SafetensorsMetadata metadata = {}, std::size_t unit = 8)
-      : path_(path), metadata_(std::move(metadata)), file_(path), unit_(unit) {}
+      : path_(path), metadata_(std::move(metadata)), unit_(checked_unit(unit)), file_(path) {}
 
+  // Weights in blocks are declared as the bytes that they are, U8. FileError [safetensors-tensor] for them, for a name
+  // that is taken, and for extents that cannot be.
   void declare(std::string_view name, DType dtype, std::vector<Index> shape) {
+    if (size_of(dtype) == 0)
+      refuse(name, "a dtype of single numbers, or U8 for bytes", std::string(name_of(dtype)));
     const std::optional<std::size_t> size = detail::dense_bytes(dtype, shape);
     if (!size) refuse(name, "extents from 0 whose product fits 64 bits", shape_text(shape));
     if (has_header_) refuse(name, "declarations before the first write", "a declaration after it");
@@ -72,6 +77,13 @@ class SafetensorsWriter {
     std::size_t size;
   };
 
+  static std::size_t checked_unit(std::size_t unit) {
+    if (unit > 0 && unit % 8 == 0) return unit;
+    throw ConfigError("safetensors-unit", {{"expected", "a multiple of 8 bytes"},
+                                           {"got", std::to_string(unit)},
+                                           {"try", "8, or the alignment that readers want"}});
+  }
+
   [[noreturn]] void refuse(std::string_view name, std::string expected, std::string got) const {
     detail::throw_safetensors_tensor(path_, name, std::move(expected), std::move(got));
   }
@@ -85,7 +97,7 @@ class SafetensorsWriter {
   }
 
   void write_header() {
-    if (std::exchange(has_header_, true)) return;
+    if (has_header_) return;
     std::vector<Json::Member> header;
     Json metadata;
     for (const auto& [key, value] : metadata_) metadata.set(key, value);
@@ -104,6 +116,7 @@ class SafetensorsWriter {
     std::string length;
     for (unsigned shift = 0; shift < 64; shift += 8)
       length += static_cast<char>(text.size() >> shift & 0xffu);
+    has_header_ = true;
     file_.write(length + text);
   }
 
@@ -121,8 +134,8 @@ class SafetensorsWriter {
 
   std::string path_;
   SafetensorsMetadata metadata_;
-  AtomicFile file_;
   std::size_t unit_;
+  AtomicFile file_;
   std::vector<Declared> tensors_;
   std::unordered_set<std::string> names_;
   bool has_header_ = false;

@@ -28,14 +28,12 @@ class TarFile {
 
   // FileError [tar-header] for what is no archive, or a damaged one.
   explicit TarFile(const std::string& path) : file_(path) {
-    std::size_t at = 0;
-    while (at + block <= file_.text().size()) {
+    for (std::size_t at = 0; at < file_.text().size();) {
       const std::string_view header = file_.text().substr(at, block);
+      if (header.size() < block) damaged(at, "a header of 512 bytes", std::to_string(header.size()));
       if (header.find_first_not_of('\0') == header.npos) break;  // the end
       at = read_member(header, at);
     }
-    if (at == 0 && !file_.text().empty() && file_.text().front() != '\0')
-      damaged(at, "a header of 512 bytes", std::to_string(file_.text().size()));
     order_.resize(members_.size());
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     std::sort(order_.begin(), order_.end(), [this](std::size_t a, std::size_t b) {

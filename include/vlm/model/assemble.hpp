@@ -148,8 +148,16 @@ inline Json text_json(const Json& decoder, const TextSizes& n) {
   const Json section = Json::array({n.rope_section[0], n.rope_section[1], n.rope_section[2]});
   text.set("model_type", sparse ? "qwen3_vl_moe_text" : "qwen3_vl_text");
   text.set("rope_theta", n.rope_theta);
-  text.set("rope_scaling",
-           Json::object({{"rope_type", "default"}, {"mrope_section", section}, {"mrope_interleaved", true}}));
+  Json rope = Json::object(
+      {{"rope_type", n.yarn ? "yarn" : "default"}, {"mrope_section", section}, {"mrope_interleaved", true}});
+  if (n.yarn) {
+    rope.set("factor", n.yarn->factor);
+    rope.set("original_max_position_embeddings", static_cast<std::int64_t>(n.yarn->original_positions));
+    rope.set("beta_fast", n.yarn->beta_fast);
+    rope.set("beta_slow", n.yarn->beta_slow);
+    if (n.yarn->attention_factor) rope.set("attention_factor", *n.yarn->attention_factor);
+  }
+  text.set("rope_scaling", std::move(rope));
   return text;
 }
 

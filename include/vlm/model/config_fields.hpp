@@ -28,10 +28,12 @@ inline Index size_at(const Json& object, std::initializer_list<std::string_view>
   const Json& value = found ? *found : object.at(*names.begin());
   const Index size = value.integer();
   if (size < 1 || size > 0x7fffffff)
-    throw ConfigError("config-size", {{"file", value.document()},
-                                      {"at", value.path()},
-                                      {"expected", "a size from 1 to 2147483647"},
-                                      {"got", std::to_string(size)}});
+    throw ConfigError("config-size",
+                      {{"file", value.document()},
+                       {"at", value.path()},
+                       {"expected", "a size from 1 to 2147483647"},
+                       {"got", std::to_string(size)},
+                       {"try", "correct config.json, or take it from the checkpoint's source"}});
   return size;
 }
 

@@ -37,12 +37,7 @@ inline View<float, 2, Cpu> rows_of(Features& features) {
 // Runs `pass` once in memory that was measured for it, keeping nothing for a backward.
 template <class Pass>
 void run_forgetting(Runtime<Cpu>& s, Pass&& pass) {
-  struct Restored {
-    Runtime<Cpu>& s;
-    bool keeping;
-    ~Restored() { s.keep_activations(keeping); }
-  } const restored{s, s.keeping()};
-  s.keep_activations(false);
+  const auto forgetting = s.forgetting();
   s.plan(pass);
   const auto given_back = s.scope();
   pass();

@@ -166,7 +166,9 @@ class ParameterStore {
   // [save-dtype] for another one, and for blocks.
   void write(const std::string& path, std::optional<DType> dtype = std::nullopt) const {
     if (dtype && !detail::readable(*dtype))
-      throw ConfigError("save-dtype", {{"expected", "F32 or BF16"}, {"got", std::string(name_of(*dtype))}});
+      throw ConfigError("save-dtype", {{"expected", "F32 or BF16"},
+                                       {"got", std::string(name_of(*dtype))},
+                                       {"try", "one of the two, or none: each tensor in its own format"}});
     SafetensorsMetadata metadata = {{"format", "pt"}};
     const auto in_blocks = [](const Parameter& p) { return is_blocks(p.record->format()); };
     if (std::any_of(parameters_.begin(), parameters_.end(), in_blocks)) {
@@ -199,7 +201,9 @@ class ParameterStore {
     writer.commit();
   }
 
-  void zero_gradients() { std::memset(gradients_.data(), 0, gradients_.size()); }
+  void zero_gradients() {
+    if (gradients_.size() > 0) std::memset(gradients_.data(), 0, gradients_.size());
+  }
   std::size_t gradient_bytes() const { return trained_floats_ * sizeof(float); }
   // Of all values, whether they lie in memory or in a mapped file.
   std::size_t weight_bytes() const {

@@ -71,11 +71,9 @@ Sequences<typename Net::Device> packed_sequences(Runtime<typename Net::Device>& 
 template <class Net>
 void forward_alone(Runtime<typename Net::Device>& s, const Net& net, const Batch& batch,
                    const Sequences<typename Net::Device>& text, typename Net::Rows hidden) {
-  const bool keeping = s.keeping();
-  s.keep_activations(false);
+  const auto forgetting = s.forgetting();
   typename Net::Saved saved;
   net.forward(s, batch, text, hidden, saved);
-  s.keep_activations(keeping);
 }
 
 // The loss of a batch from the rows that predict, gathered in `picked`; no gradients yet.

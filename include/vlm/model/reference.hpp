@@ -168,6 +168,8 @@ class Reference {
           refuse(grids, "sizes from 1 to 65535", std::to_string(sizes[i + axis]));
       p.grids.push_back({sizes[i], sizes[i + 1], sizes[i + 2]});
       p.patches += p.grids.back().patches();
+      if (p.patches > 0x7fffffff)
+        refuse(grids, "at most 2147483647 patches in all", std::to_string(p.patches));
     }
     p.values = numbers(values);
     const auto expected = static_cast<std::size_t>(p.patches * config.vision.patch_features());

@@ -26,16 +26,36 @@ struct AttentionSizes {
 
 namespace detail {
 
+// The sizes, which are ConfigError [layer-size] where heads cannot share keys or kernels have no such head.
+inline const AttentionSizes& checked_sizes(const AttentionSizes& n) {
+  require_sizes(
+      "Attention",
+      n.kv_heads > 0 && n.heads > 0 && n.heads % n.kv_heads == 0 && n.head_dim > 0 && n.head_dim % 8 == 0,
+      "features; heads; kv_heads, which divide them; head_dim, a multiple of 8",
+      {n.features, n.heads, n.kv_heads, n.head_dim});
+  return n;
+}
+// Where queries, keys and values also are one product of 3 * features.
+inline const AttentionSizes& checked_fused_sizes(const AttentionSizes& n) {
+  require_sizes("FusedAttention", n.heads == n.kv_heads && n.heads * n.head_dim == n.features,
+                "features, which are heads * head_dim; heads; as many kv_heads; head_dim",
+                {n.features, n.heads, n.kv_heads, n.head_dim});
+  return checked_sizes(n);
+}
+
 // Throws ShapeError [attention-sequences] where the runtime was not told of the rows that pass.
 template <class Device>
 void require_sequences(const Sequences<Device>& sequences, Index rows, Index head_dim) {
   const View<const float, 2, Device>& table = sequences.cosine;
-  const bool fits = table.rows() >= rows && (table.extent[1] == 0 || 2 * table.extent[1] == head_dim);
+  const View<const float, 2, Device>& sine = sequences.sine;
+  const bool fits = table.rows() >= rows && (table.extent[1] == 0 || 2 * table.extent[1] == head_dim) &&
+                    sine && sine.rows() >= rows && sine.extent[1] == table.extent[1];
   if (sequences.query_offsets && (!table || fits)) return;
   throw ShapeError(
       "attention-sequences",
       {{"expected", "borders; rotary tables for " + shape_text(Shape<2>{{rows, head_dim / 2}}) + ", or none"},
-       {"got", (sequences.query_offsets ? "borders, " : "no borders, ") + shape_text(table)},
+       {"got", (sequences.query_offsets ? "borders, " : "no borders, ") + shape_text(table) + " and " +
+                   shape_text(sine)},
        {"try", "set Runtime::sequences() before the pass"}});
 }
 
@@ -76,7 +96,7 @@ struct Attention {
   Named<"k_norm", RmsNorm<E>> k_norm;
 
   explicit Attention(const AttentionSizes& n)
-      : sizes(n),
+      : sizes(detail::checked_sizes(n)),
         q_proj(n.features, n.heads * n.head_dim),
         k_proj(n.features, n.kv_heads * n.head_dim),
         v_proj(n.features, n.kv_heads * n.head_dim),
@@ -189,7 +209,9 @@ struct FusedAttention {
   Named<"proj", Linear<E, true>> proj;
 
   explicit FusedAttention(const AttentionSizes& n)
-      : sizes(n), qkv(n.features, 3 * n.features), proj(n.features, n.features) {}
+      : sizes(detail::checked_fused_sizes(n)),
+        qkv(n.features, 3 * n.features),
+        proj(n.features, n.features) {}
   Shape<2> out_shape(Index rows) const { return {{rows, sizes.features}}; }
 
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {

@@ -44,10 +44,10 @@ double slope_near(F&& f, double step, double expected, double bound) {
   return slope;
 }
 
-// The place of the largest value, or of a NaN.
+// The place of the first NaN, or else of the largest value.
 inline std::size_t steepest_of(const std::vector<double>& slopes) {
   std::size_t steepest = 0;
-  for (std::size_t i = 1; i < slopes.size(); ++i)
+  for (std::size_t i = 1; i < slopes.size() && !std::isnan(slopes[steepest]); ++i)
     if (!(std::abs(slopes[i]) <= std::abs(slopes[steepest]))) steepest = i;
   return steepest;
 }
@@ -71,11 +71,33 @@ inline std::string number_text(double value) {
   return digits;
 }
 
+// Throws ConfigError [gradient-settings] where nothing would be compared, or nothing could pass.
+inline void require_settings(const GradientSettings& n) {
+  const auto demand = [](bool holds, const char* setting, const char* expected, double got) {
+    if (holds) return;
+    throw ConfigError("gradient-settings", {{"setting", setting},
+                                            {"expected", expected},
+                                            {"got", number_text(got)},
+                                            {"try", "the defaults of GradientSettings"}});
+  };
+  demand(n.rows >= 0, "rows", "a count", static_cast<double>(n.rows));
+  demand(n.features >= 0, "features", "a count", static_cast<double>(n.features));
+  demand(n.elements >= 1, "elements", "at least 1", static_cast<double>(n.elements));
+  demand(n.step > 0 && n.step <= 1, "step", "a number above 0, at most 1", n.step);
+  demand(n.tolerance > 0 && n.tolerance < 1, "tolerance", "a number above 0 and below 1", n.tolerance);
+  const View<const std::int32_t, 1, Cpu>& borders = n.sequences.query_offsets;
+  for (Index i = 0; i < borders.rows(); ++i)
+    demand(i == 0 ? borders(i) == 0 : borders(i) >= borders(i - 1), "query_offsets",
+           "borders that rise from 0", borders(i));
+}
+
 }  // namespace detail
 
-// The layer itself stays as it is: the check works on a copy with random values.
+// The layer itself stays as it is: the check works on a copy with random values. Throws ConfigError
+// [gradient-settings] for settings that compare nothing.
 template <class L>
 GradientReport check_gradients(const L& layer, const GradientSettings& settings) {
+  detail::require_settings(settings);
   detail::LayerProbe<L> probe(layer, settings);
   Runtime<Cpu> s(1);
   constexpr float present = 0.5f;  // what parameter gradients hold before
@@ -94,8 +116,8 @@ GradientReport check_gradients(const L& layer, const GradientSettings& settings)
     for (std::size_t i = 0; i < backward.size(); ++i)
       backward[i] = static_cast<double>(tensor.gradient[i] - before);
     const double step = settings.step * static_cast<double>(tensor.scale);
-    const double size =
-        std::max(std::abs(backward[detail::steepest_of(backward)]), noise / step / settings.tolerance);
+    const double steepest = std::abs(backward[detail::steepest_of(backward)]);
+    const double size = std::max(std::isnan(steepest) ? 0 : steepest, noise / step / settings.tolerance);
     for (const std::size_t i : detail::compared_elements(backward, settings.elements, random)) {
       const float middle = tensor.value[i];
       const auto f = [&](double distance) {
@@ -103,7 +125,7 @@ GradientReport check_gradients(const L& layer, const GradientSettings& settings)
         return probe.objective(s);
       };
       const double slope = detail::slope_near(f, step, backward[i], settings.tolerance * size);
-      const double error = std::abs(slope - backward[i]) / size;
+      const double off = std::abs(slope - backward[i]), error = off == 0 ? 0 : off / size;
       tensor.value[i] = middle;
       ++report.compared;
       if (error <= report.largest_error) continue;

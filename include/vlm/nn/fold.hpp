@@ -35,9 +35,14 @@ struct Fold {
   void visit(F&&) {}
 
  private:
-  // Folded rows seen as the rows they were made of; y is dense.
+  // Folded rows seen as the rows they were made of, which dense ones can be.
   template <class U>
   View<U, 2, D> unfolded(View<U, 2, D> y) const {
+    if (!y.dense())
+      throw ShapeError("layer-rows", {{"at", "Fold, folded rows"},
+                                      {"expected", "a pitch of " + std::to_string(y.features())},
+                                      {"got", std::to_string(y.pitch)},
+                                      {"try", "rows of their own, not columns of wider ones"}});
     return {y.data, Shape<2>{{y.rows() * window, features}}};
   }
 };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <concepts>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,16 @@ void require_shape(std::string_view where, const Rows& rows, const Shape<2>& exp
                                   {"expected", shape_text(expected)},
                                   {"got", shape_text(rows)},
                                   {"try", "sizes with which each layer gives what the next one takes"}});
+}
+
+// Throws ConfigError [layer-size] where no layer has the sizes that it is to be made with.
+inline void require_sizes(std::string_view layer, bool fit, std::string_view expected,
+                          std::initializer_list<Index> got) {
+  if (fit) return;
+  throw ConfigError("layer-size", {{"layer", std::string(layer)},
+                                   {"expected", std::string(expected)},
+                                   {"got", shape_text(got)},
+                                   {"try", "the sizes with which the layer was made"}});
 }
 
 template <class L>

@@ -51,6 +51,8 @@ struct SparseMoe {
         gate(n.features, n.experts),
         experts{Param<E, 3>(Shape<3>{{n.experts, n.features, 2 * n.intermediate}}),
                 Param<E, 3>(Shape<3>{{n.experts, n.intermediate, n.features}})} {
+    require_sizes("SparseMoe", n.chosen > 0 && n.chosen <= n.experts,
+                  "experts, and chosen ones, 1 to all of them", {n.experts, n.chosen});
     gate.weight.allow_blocks(false);  // a router keeps its numbers
     experts.gate_up_proj.allow_blocks(true);
     experts.down_proj.allow_blocks(true);

@@ -10,7 +10,8 @@
 
 namespace vlm {
 
-// Also norms each head of a row alone, when the row holds several groups of `group` features.
+// Also norms each head of a row alone, when the row holds several groups of `group` features. Made with a group that
+// does not divide the features: ConfigError [layer-size].
 template <class E_>
 struct RmsNorm {
   using Environment = E_;
@@ -27,7 +28,10 @@ struct RmsNorm {
 
   RmsNorm(Index group, float epsilon) : RmsNorm(group, group, epsilon) {}
   RmsNorm(Index all_features, Index group, float epsilon)
-      : weight(Shape<1>{{group}}, Initial::One), features(all_features), eps(epsilon) {}
+      : weight(Shape<1>{{group}}, Initial::One), features(all_features), eps(epsilon) {
+    require_sizes("RmsNorm", group > 0 && all_features >= 0 && all_features % group == 0,
+                  "features, and a group that divides them", {all_features, group});
+  }
   Shape<2> out_shape(Index rows) const { return {{rows, features}}; }
 
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {

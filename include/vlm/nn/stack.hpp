@@ -26,7 +26,10 @@ struct Stack {
 
   std::vector<Block> blocks;
 
-  explicit Stack(std::vector<Block> list) : blocks(std::move(list)) {}
+  // Of at least one block, or ConfigError [layer-size].
+  explicit Stack(std::vector<Block> list) : blocks(std::move(list)) {
+    require_sizes("Stack", !blocks.empty(), "at least one block", {depth()});
+  }
   Index depth() const { return static_cast<Index>(blocks.size()); }
   Shape<2> out_shape(Index rows) const { return blocks.front().out_shape(rows); }
 

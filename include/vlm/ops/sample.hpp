@@ -91,7 +91,8 @@ void check_sample(const SampleTokens<Cpu, T>& op) {
   if (rows > 0 && (vocabulary < 1 || vocabulary > 0x7fffffff))
     throw ShapeError("sample-shape", {{"at", "logits"},
                                       {"expected", "a vocabulary from 1 to 2147483647"},
-                                      {"got", shape_text(op.logits)}});
+                                      {"got", shape_text(op.logits)},
+                                      {"try", "logits of a row for each token to choose"}});
   demand_rows("settings", op.settings.rows(), rows);
   demand_rows("tokens", op.tokens.rows(), rows);
   if (op.log_probabilities) demand_rows("log_probabilities", op.log_probabilities.rows(), rows);
