@@ -71,7 +71,7 @@ void compute(Queue<Cpu>& queue, const EmbeddingForward<Cpu, T>& op, Scratch) {
 template <class T>
 void compute(Queue<Cpu>& queue, const EmbeddingBackward<Cpu, T>& op, Scratch) {
   const Index features = op.dy.extent[1];
-  const Index width = std::max<Index>(64, features / (2 * queue.threads()) / 64 * 64);
+  const Index width = std::max<Index>(1, (features + 64 * queue.threads() - 1) / (64 * queue.threads())) * 64;
   queue.parallel((features + width - 1) / width, [&](Index task, int) {
     cpu::dispatch<cpu::AddAtIdsKernel>(queue.level(), op.dtable.data, op.dtable.pitch, op.ids.data,
                                        op.dy.data, op.dy.pitch, op.dy.rows(), task * width,
