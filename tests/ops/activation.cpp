@@ -1,5 +1,9 @@
 #include <vlm/ops/activation.hpp>
 
+#include <cmath>
+#include <numbers>
+#include <vector>
+
 #include "ops/description.hpp"
 #include "reference/activation.hpp"
 
@@ -147,6 +151,27 @@ BOOST_AUTO_TEST_CASE(swiglu_backward_in_place_of_both_inputs) {
   for (Index j = 0; j < 3; ++j) {
     BOOST_TEST(gate[j] == expected.dgate[j], boost::test_tools::tolerance(1e-5));
     BOOST_TEST(up[j] == expected.dup[j], boost::test_tools::tolerance(1e-5));
+  }
+}
+
+// Each value for itself, not only beside the largest: also far below 0, where little is left.
+BOOST_AUTO_TEST_CASE(gelu_is_accurate_far_below_zero) {
+  constexpr Index count = 1300;
+  std::vector<float> x(count), y(count);
+  for (Index i = 0; i < count; ++i)
+    x[static_cast<std::size_t>(i)] = -6 + static_cast<float>(i) / 100;  // to 7
+  Runtime<Cpu> runtime(1);
+  for (const Gelu kind : {Gelu::Tanh, Gelu::Erf}) {
+    runtime.run(GeluForward<Cpu, float>{.x = View<float, 2, Cpu>(x.data(), Shape<2>{{1, count}}),
+                                        .y = {y.data(), Shape<2>{{1, count}}},
+                                        .kind = kind});
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double at = x[i], upper = std::erfc(-at / std::numbers::sqrt2) / 2;
+      const double root = std::sqrt(2 / std::numbers::pi), u = root * (at + 0.044715 * at * at * at);
+      const double exact = at * (is_tanh(kind) ? 1 / (1 + std::exp(-2 * u)) : upper);
+      BOOST_TEST(std::fabs(y[i] - exact) <= 1e-5 * std::fabs(exact),
+                 "at " << at << ": " << y[i] << ", not " << exact);
+    }
   }
 }
 

@@ -6,33 +6,42 @@
 
 namespace vlm::cpu {
 
+inline constexpr float log2_e = 1.4426950408889634f;
+inline constexpr float root_two_over_pi = 0.7978845608028654f;
+inline constexpr float one_over_root_two_pi = 0.3989422804014327f;
+
 // 1 / (1 + e^-x)
 template <int W>
 VLM_INLINE void logistic(Floats<W>& x) {
-  x = -x;
-  exponential<W>(x);
+  x *= -log2_e;
+  power_of_two<W>(x);
   x = 1.0f / (1.0f + x);
 }
-
-// erf(x), absolute error 1.5e-7.  Source: Abramowitz and Stegun, "Handbook of Mathematical Functions",
-// 7.1.26. `gauss` becomes e^(-x^2).
+// The logistic function of 2u, which is (1 + tanh u) / 2, with the u of GELU's tanh form; `square` is x^2.
 template <int W>
-VLM_INLINE void error_function(Floats<W>& x, Floats<W>& gauss) {
-  const Floats<W> size = x < 0.0f ? -x : x;
-  gauss = -(x * x);
-  exponential<W>(gauss);
-  const Floats<W> t = 1.0f / (1.0f + 0.3275911f * size);
-  Floats<W> p = t * 1.061405429f - 1.453152027f;
-  p = p * t + 1.421413741f;
-  p = p * t - 0.284496736f;
-  p = p * t + 0.254829592f;
-  const Floats<W> value = 1.0f - p * t * gauss;
-  x = x < 0.0f ? -value : value;
+VLM_INLINE void tanh_share(Floats<W>& share, const Floats<W>& x, const Floats<W>& square) {
+  constexpr float factor = -2 * log2_e * root_two_over_pi;
+  share = x * (square * (0.044715f * factor) + factor);
+  power_of_two<W>(share);
+  share = 1.0f / (1.0f + share);
 }
 
-inline constexpr float root_two_over_pi = 0.7978845608028654f;
-inline constexpr float one_over_root_two = 0.70710678118654752f;
-inline constexpr float one_over_root_two_pi = 0.3989422804014327f;
+// The upper tail of the normal distribution at |x|, relative error below 5e-6; `gauss` becomes e^(-x^2 / 2).
+// Source of the form: Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.2.17; the polynomial is fitted
+// for the least relative error, so that it holds far from 0 too.
+template <int W>
+VLM_INLINE void normal_tail(Floats<W>& tail, const Floats<W>& size, Floats<W>& gauss) {
+  gauss = size * size * (-0.5f * log2_e);
+  power_of_two<W>(gauss);
+  const Floats<W> t = 1.0f / (0.36f * size + 1.0f);
+  Floats<W> p = t * 4.734448343515396e-2f - 1.8075129389762878e-1f;
+  p = p * t + 1.8229702115058899e-1f;
+  p = p * t + 2.562425285577774e-2f;
+  p = p * t + 1.400572508573532e-1f;
+  p = p * t + 1.4171069860458374e-1f;
+  p = p * t + 1.437174379825592e-1f;
+  tail = p * t * gauss;
+}
 
 // x -> y
 template <Gelu kind>
@@ -43,14 +52,15 @@ struct GeluForwardBlock {
   VLM_INLINE static void apply(Floats<W>* lanes, NoSettings) {
     Floats<W>& x = lanes[0];
     if constexpr (kind == Gelu::Tanh) {
-      // (1 + tanh u) / 2 is the logistic function of 2u.
-      Floats<W> u = 2.0f * root_two_over_pi * (x + 0.044715f * x * x * x);
-      logistic<W>(u);
-      x *= u;
-    } else {
-      Floats<W> e = x * one_over_root_two, gauss;
-      error_function<W>(e, gauss);
-      x *= 0.5f + 0.5f * e;
+      Floats<W> share;
+      tanh_share<W>(share, x, x * x);
+      x *= share;
+    } else {  // max(x, 0) less what lies beyond |x|: no digits are lost where x is far below 0
+      const Floats<W> size = x < 0.0f ? -x : x;
+      Floats<W> tail, gauss;
+      normal_tail<W>(tail, size, gauss);
+      at_least<W>(x, 0.0f);
+      x -= size * tail;
     }
   }
 };
@@ -77,13 +87,13 @@ struct GeluBackwardBlock {
     const Floats<W> x = lanes[1];
     if constexpr (kind == Gelu::Tanh) {
       const Floats<W> square = x * x;
-      Floats<W> s = 2.0f * root_two_over_pi * (x + 0.044715f * x * square);
-      logistic<W>(s);
+      Floats<W> s;
+      tanh_share<W>(s, x, square);
       dy *= s + x * s * (1.0f - s) * (2.0f * root_two_over_pi * (1.0f + 3.0f * 0.044715f * square));
     } else {
-      Floats<W> e = x * one_over_root_two, gauss;
-      error_function<W>(e, gauss);
-      dy *= 0.5f + 0.5f * e + x * gauss * one_over_root_two_pi;
+      Floats<W> tail, gauss;
+      normal_tail<W>(tail, x < 0.0f ? -x : x, gauss);
+      dy *= (x < 0.0f ? tail : 1.0f - tail) + x * gauss * one_over_root_two_pi;
     }
   }
 };

@@ -12,7 +12,7 @@ namespace vlm::cpu {
 // *scale * softmax. The row is read once from memory, in blocks that stay in the first cache: each takes out
 // the largest value so far, and the sums of the blocks before are rescaled when it rises.
 struct SoftmaxKernel {
-  static constexpr Index most_blocks = 128, least_block = 1024;
+  static constexpr Index most_blocks = 64, least_block = 4096;
 
   template <int W>
   VLM_INLINE static void run(float* logits, Index count, const float* scale, float* logsumexp,
@@ -32,7 +32,10 @@ struct SoftmaxKernel {
       }
       tops[b] = top = risen;
       float part = 0, part_moment = 0;
-      exponentials<W>(values, size, top, scale != nullptr, &part, entropy ? &part_moment : nullptr);
+      if (entropy)
+        exponentials<W, true>(values, size, top, scale != nullptr, &part, &part_moment);
+      else
+        exponentials<W, false>(values, size, top, scale != nullptr, &part, &part_moment);
       total += static_cast<double>(part);
       moment += static_cast<double>(part_moment);
     }
@@ -62,7 +65,7 @@ struct SoftmaxKernel {
   }
 
   // `replace`: values become e^(value - top).
-  template <int W>
+  template <int W, bool WithMoment>
   VLM_INLINE static void exponentials(float* values, Index count, float top, bool replace, float* sum,
                                       float* moment) {
     Floats<W> sums{}, moments{}, value, shifted;
@@ -72,27 +75,27 @@ struct SoftmaxKernel {
       __builtin_prefetch(values + count + i);  // the next block, while this one is computed
       value -= top;
       shifted = value;
-      exponential<W>(value);
+      bounded_exponential<W>(value);
       if (replace) store<W>(values + i, value);
       sums += value;
-      if (moment) add_moment<W>(moments, shifted, value);
+      if constexpr (WithMoment) add_moment<W>(moments, shifted, value);
     }
     if (i < count) {
       fill<W>(value, -1e30f);
       for (Index j = i; j < count; ++j) value[j - i] = values[j] - top;
       shifted = value;
-      exponential<W>(value);
+      bounded_exponential<W>(value);
       if (replace) store_some<W>(values + i, value, count - i);
       sums += value;
-      if (moment) add_moment<W>(moments, shifted, value);
+      if constexpr (WithMoment) add_moment<W>(moments, shifted, value);
     }
     *sum = sum_of<W>(sums);
-    if (moment) *moment = sum_of<W>(moments);
+    if constexpr (WithMoment) *moment = sum_of<W>(moments);
   }
   // Infinitely far below, e^x is 0 and so is x e^x.
   template <int W>
   VLM_INLINE static void add_moment(Floats<W>& moments, Floats<W>& shifted, const Floats<W>& power) {
-    shifted = shifted < -100.0f ? -100.0f - Floats<W>{} : shifted;
+    at_least<W>(shifted, -100.0f);
     moments += shifted * power;
   }
 

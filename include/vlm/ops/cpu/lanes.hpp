@@ -73,14 +73,37 @@ VLM_INLINE float max_of(const Floats<W>& lanes) {
   return part[0];
 }
 
-// x = e^x by range reduction to [-ln2/2, ln2/2] and a polynomial; relative error below 2e-7; e^0 is exactly
-// 1, below -87 exactly 0, above 88.73 infinity. NaN stays NaN.
+// x = min(x, limit) and max(x, limit); NaN stays NaN. Written out for g++, which makes a comparison and a choice of it.
 template <int W>
-VLM_INLINE void exponential(Floats<W>& x) {
+VLM_INLINE void at_most(Floats<W>& x, float limit) {
+  Floats<W> limits;
+  fill<W>(limits, limit);
+#if defined(__x86_64__) && !defined(__clang__)
+  if constexpr (W >= 8)
+    asm("vminps %0, %1, %0" : "+v"(x) : "v"(limits));
+  else
+#endif
+    x = limits < x ? limits : x;
+}
+template <int W>
+VLM_INLINE void at_least(Floats<W>& x, float limit) {
+  Floats<W> limits;
+  fill<W>(limits, limit);
+#if defined(__x86_64__) && !defined(__clang__)
+  if constexpr (W >= 8)
+    asm("vmaxps %0, %1, %0" : "+v"(x) : "v"(limits));
+  else
+#endif
+    x = limits > x ? limits : x;
+}
+
+// x = e^x for x <= 88.8 by range reduction to [-ln2/2, ln2/2] and a polynomial; relative error below 2e-7; e^0 is
+// exactly 1, below -87 exactly 0, above 88.73 infinity. NaN stays NaN.
+template <int W>
+VLM_INLINE void bounded_exponential(Floats<W>& x) {
+  at_least<W>(x, -87.3f);
   Floats<W> magic;  // 1.5 * 2^23: adding it rounds to an integer. As a constant it would crash nvcc 13.0.
   fill<W>(magic, 12582912.0f);
-  x = x > 88.8f ? 88.8f - Floats<W>{} : x;
-  x = x < -87.3f ? -87.3f - Floats<W>{} : x;
   const Floats<W> shifted = x * 1.44269504f + magic;
   const Floats<W> n = shifted - magic;
   const Floats<W> r = x - n * 0.693145752f - n * 1.42860677e-6f;
@@ -93,6 +116,29 @@ VLM_INLINE void exponential(Floats<W>& x) {
   p = p * r + 2.0f;
   // The lowest bits of `shifted` are n; those above leave with the shift into the exponent's place.
   x = p * (Floats<W>)(((Integers<W>)shifted << 23) + (126 << 23));
+}
+// The same for any x.
+template <int W>
+VLM_INLINE void exponential(Floats<W>& x) {
+  at_most<W>(x, 88.8f);
+  bounded_exponential<W>(x);
+}
+
+// x = 2^x, relative error below 3e-7; below -126.5 exactly 0, above 127.5 infinity. NaN stays NaN.
+template <int W>
+VLM_INLINE void power_of_two(Floats<W>& x) {
+  at_most<W>(x, 128.0f);
+  at_least<W>(x, -127.0f);
+  Floats<W> magic;
+  fill<W>(magic, 12582912.0f);
+  const Floats<W> shifted = x + magic;
+  const Floats<W> r = x - (shifted - magic);
+  Floats<W> p = r * 1.3264724984765053e-3f + 9.671513922512531e-3f;
+  p = p * r + 5.550733581185341e-2f;
+  p = p * r + 2.4022242426872253e-1f;
+  p = p * r + 6.931470036506653e-1f;
+  p = p * r + 1.0f;
+  x = p * (Floats<W>)(((Integers<W>)shifted << 23) + (127 << 23));
 }
 
 #if defined(__x86_64__)

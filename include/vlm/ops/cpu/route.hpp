@@ -31,21 +31,23 @@ struct DotKernel {
   }
 };
 
-// The k largest of `probabilities`, ties to the lower index, and their shares of the sum.
+// The k largest of `probabilities`, ties to the lower index, and their shares of the sum. The best so far stay in
+// order; few that follow get among them.
 inline void choose_experts(const float* probabilities, Index count, Index k, std::int32_t* experts,
                            float* weights) {
-  float sum = 0;
-  for (Index j = 0; j < k; ++j) {
-    Index best = -1;
-    for (Index e = 0; e < count; ++e) {
-      bool taken = false;
-      for (Index before = 0; before < j; ++before) taken = taken || experts[before] == e;
-      if (!taken && (best < 0 || probabilities[e] > probabilities[best])) best = e;
+  for (Index e = 0; e < count; ++e) {
+    const float probability = probabilities[e];
+    if (e >= k && !(probability > weights[k - 1])) continue;
+    Index place = std::min(e, k - 1);
+    for (; place > 0 && probability > weights[place - 1]; --place) {
+      weights[place] = weights[place - 1];
+      experts[place] = experts[place - 1];
     }
-    experts[j] = static_cast<std::int32_t>(best);
-    weights[j] = probabilities[best];
-    sum += weights[j];
+    weights[place] = probability;
+    experts[place] = static_cast<std::int32_t>(e);
   }
+  float sum = 0;
+  for (Index j = 0; j < k; ++j) sum += weights[j];
   for (Index j = 0; j < k; ++j) weights[j] /= sum;
 }
 
