@@ -80,7 +80,7 @@ class Peer:
                                     cache_position=self.torch.tensor([self.length + len(tokens) - 1]))
                 tokens.append(int(answer.logits[0, -1].argmax()))
             seconds = time.perf_counter() - start
-        self.cells.crop(self.length)
+        self.cells.crop(-int(count))
         return seconds / int(count), *tokens
 
     def memory(self):

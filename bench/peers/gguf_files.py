@@ -61,7 +61,7 @@ def add_vocabulary(writer, config, size):
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
-    writer.add_token_merges([])
+    writer.add_token_merges(["a b"])  # none is refused
     writer.add_eos_token_id(config["text_config"]["eos_token_id"])
     writer.add_add_bos_token(False)
 
