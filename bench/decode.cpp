@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,25 +77,21 @@ class RandomCheckpoint {
   std::string path_;
 };
 
-// A model at the end of `context` tokens, whose next token can be computed again and again.
+// A session at the end of `context` tokens, with cells in bf16.
 class Answering {
  public:
   Answering(const std::string& folder, FrozenWeights weights, int threads)
-      : net_(Net::load(folder, weights)),
-        runtime_(threads),
-        cache_(net_.config().text.layers, net_.config().text.kv_heads * net_.config().text.head_dim) {
-    runtime_.keep_activations(false);
-    cache_.allot(std::vector<Index>{context + 1});
+      : net_(Net::load(folder, weights)), threads_(threads) {
     for (Index i = 0; i < context; ++i)
       prompt_.tokens.push_back(static_cast<std::int32_t>(i * 7919 % 150000));
     prefill();
   }
-  void prefill() { pass(prompt_, 0); }
-  void next_token() {
-    Sample one;
-    one.tokens = {100};
-    pass(one, context);
+  void prefill() {
+    session_.emplace(net_, SessionSettings{.threads = threads_, .cells = CellFormat::BF16});
+    session_->prefill(prompt_, context);
   }
+  // The sequence grows; what is read for the first of these tokens is counted for all.
+  void next_token() { session_->step(100); }
 
   // Bytes that one token must read: weights of the text stream, the token table only where it is the head, and cells.
   double token_bytes() const {
@@ -104,7 +101,7 @@ class Answering {
       if (detail::in_text(p.name) && (c.tied || !p.name.ends_with("embed_tokens.weight")))
         bytes += static_cast<double>(p.record->bytes());
     return bytes + static_cast<double>(2 * c.text.layers * c.text.kv_heads * c.text.head_dim * context) *
-                       sizeof(float);
+                       static_cast<double>(size_of(CellFormat::BF16));
   }
   double prefill_flop() const {
     const ModelConfig& c = net_.config();
@@ -119,32 +116,10 @@ class Answering {
  private:
   using Net = Model<Qwen3VL, Cpu>;
 
-  void pass(const Sample& sample, Index position) {
-    batch_.clear();
-    cache_.truncate(0, position);
-    cache_.clear_pass();
-    batch_.append(sample, net_.config(), 1.0f, static_cast<std::int32_t>(position));
-    cache_.append(0, batch_.token_count());
-    text_ = net_.text_sequences(batch_, tables_);
-    cache_.describe(text_);
-    at_ = {static_cast<std::int32_t>(batch_.token_count()) - 1};
-    const auto logits = [&] { run_logits_pass(runtime_, net_, batch_, text_, at_, [](auto) {}); };
-    if (planned_ < batch_.token_count()) {
-      runtime_.plan(logits);
-      planned_ = batch_.token_count();
-    }
-    logits();
-  }
-
   Net net_;
-  Runtime<Cpu> runtime_;
-  KeyValueCache<Cpu> cache_;
-  Sample prompt_;
-  Batch batch_;
-  Sequences<Cpu> text_;
-  Net::RopeTables tables_;
-  std::vector<std::int32_t> at_;
-  Index planned_ = 0;
+  int threads_;
+  Prompt prompt_;
+  std::optional<Session<Net>> session_;
 };
 
 // A product of `rows` rows with a weight of some format.

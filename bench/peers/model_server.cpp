@@ -15,11 +15,6 @@
 // INPUTS is a safetensors file as vlm/model/reference.hpp describes it.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <initializer_list>
-#include <iostream>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -29,29 +24,13 @@
 #include <vlm/vlm.hpp>
 
 #include "../ceilings.hpp"
-#include "../measure.hpp"
+#include "server.hpp"
 
 using namespace vlm;
+using bench::numbers;
+using bench::seconds_of;
 
 namespace {
-
-// An answer: numbers with blanks between.
-std::string numbers(std::initializer_list<double> values) {
-  std::string line;
-  for (const double value : values) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%s%.9g", line.empty() ? "" : " ", value);
-    line += text;
-  }
-  return line;
-}
-
-template <class Work>
-double seconds_of(Work&& work) {
-  const double start = bench::seconds_now();
-  work();
-  return bench::seconds_now() - start;
-}
 
 // When the tower and the decoder of a forward were ready.
 class Stages : public Observer<Cpu> {
@@ -170,18 +149,6 @@ void make(const ModelConfig& config, const std::string& folder, DType dtype) {
   Model<Spec, Cpu>::make(config, 1).save(folder, dtype);
 }
 
-// The high-water mark of this process's memory, in MB.
-double most_memory() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (word == "VmHWM:") {
-      double kilobytes = 0;
-      status >> kilobytes;
-      return kilobytes / 1024;
-    }
-  return 0;
-}
-
 class Server {
  public:
   explicit Server(int threads) : threads_(threads) {}
@@ -206,7 +173,7 @@ class Server {
       return numbers({seconds_of([&] { answering_ = std::make_unique<Answering>(first, threads_); })});
     if (command == "prefill" && answering_) return answering_->prefill(first);
     if (command == "image" && answering_) return answering_->image(first);
-    if (command == "memory") return numbers({most_memory()});
+    if (command == "memory") return numbers({bench::most_memory()});
     if (command == "fma") return numbers({multiply_adds()});
     return "error cannot do: " + line;
   }
@@ -232,21 +199,4 @@ class Server {
 
 }  // namespace
 
-int main(int count, char** arguments) {
-  const int threads = count == 3 && std::string(arguments[1]) == "--threads" ? std::atoi(arguments[2]) : 2;
-  if ((count != 1 && count != 3) || threads < 1) {
-    std::fprintf(stderr, "%s [--threads N], commands on standard input; see its source\n", arguments[0]);
-    return count == 2 && std::string(arguments[1]) == "--help" ? 0 : 2;
-  }
-  Server server(threads);
-  for (std::string line; std::getline(std::cin, line);) {
-    try {
-      std::cout << server.answer(line) << std::endl;
-    } catch (const std::exception& error) {
-      std::string text = error.what();
-      for (char& c : text)
-        if (c == '\n') c = ';';
-      std::cout << "error " << text << std::endl;
-    }
-  }
-}
+int main(int count, char** arguments) { return bench::serve<Server>(count, arguments); }

@@ -70,7 +70,9 @@ struct BlockRowsKernel {
     VLM_UNROLL for (int v = 0; v < vectors; ++v) {
       const Integers<W> rounded = ((Integers<W>)(lanes[v] * factor + magic) << 24) >> 24;
       sum += rounded;
-      for (int lane = 0; lane < W; ++lane) to[v * W + lane] = static_cast<std::int8_t>(rounded[lane]);
+      typedef std::int8_t Bytes __attribute__((vector_size(W)));
+      const Bytes bytes = __builtin_convertvector(rounded, Bytes);
+      std::memcpy(to + v * W, &bytes, sizeof bytes);
     }
     std::int32_t total = 0;
     for (int lane = 0; lane < W; ++lane) total += sum[lane];
