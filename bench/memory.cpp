@@ -7,10 +7,13 @@
 // FOLDER holds a Qwen3VL model. Exit status 1: more than weights + cells + 500 MB.
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -65,7 +68,8 @@ int measure(const Options& options) {
     prompt.tokens.push_back(static_cast<std::int32_t>(i * 7919 % 150000));
   const Index chunk = SessionSettings{}.chunk_tokens;
   const PromptLayout layout = lay_out(prompt, net.config());
-  const std::size_t known = layout.cells.size() - static_cast<std::size_t>(chunk);
+  const std::size_t page = static_cast<std::size_t>(PrefixCache::page_cells);  // those of whole pages
+  const std::size_t known = (layout.cells.size() - static_cast<std::size_t>(chunk) + page - 1) / page * page;
   share_pages(*cache, std::span(layout.cells).first(known), net.config());
   session.prefill(prompt, answer);
   for (Index i = 0; i < answer; ++i) session.step(100);
@@ -79,7 +83,10 @@ int measure(const Options& options) {
       weights, after_loading, cells, peak, rest, rest <= 500 ? "" : ", above");
   if (!options.json.empty()) {
     std::FILE* file = std::fopen(options.json.c_str(), "w");
-    if (!file) return 2;
+    if (!file) {
+      std::fprintf(stderr, "cannot write %s\n", options.json.c_str());
+      return 2;
+    }
     std::fprintf(
         file,
         "{\"name\": \"memory, int4 weights, int8 cells\", \"shape\": \"%lld tokens\", \"unit\": \"MB\", "

@@ -226,7 +226,7 @@ class Comparison:
             self.add("image", size, "images/s", *sides, "image " + size, IMAGE_BAR)
 
     def memory(self, form):
-        if not wanted(f"memory, {form}"):
+        if not wanted(f"answering, {form}, memory"):
             return
         sides = []
         for name in (f"ours {form}", f"llama {FORMATS[form][1]}"):

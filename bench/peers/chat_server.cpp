@@ -6,7 +6,6 @@
 //   decode COUNT               so many tokens behind the prompt, each the best: "seconds token ...", seconds of one
 //   image INPUTS               the pictures through encoder and mergers: "seconds tokens"
 //   memory                     the most memory that this process held: MB
-//   read                       the machine's ceiling: GB/s of reads
 //
 // INPUTS is a safetensors file as vlm/model/reference.hpp describes it.
 #include <algorithm>
@@ -20,7 +19,6 @@
 
 #include <vlm/vlm.hpp>
 
-#include "../ceilings.hpp"
 #include "server.hpp"
 
 using namespace vlm;
@@ -40,10 +38,6 @@ class Server {
     if (command == "decode" && session_) return decode(std::stoi(first));
     if (command == "image" && net_) return image(first);
     if (command == "memory") return bench::numbers({bench::most_memory()});
-    if (command == "read") {
-      bench::Ceilings ceilings(threads_);
-      return bench::numbers({bench::highest_rate(ceilings.read())});
-    }
     return "error cannot do: " + line;
   }
 

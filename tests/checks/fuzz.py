@@ -99,7 +99,7 @@ def seeds(target):
         return [data for data in (path.read_bytes() for path in files) if len(data) <= MOST_BYTES]
     if target == "video":
         files = sorted((house.ROOT / "tests" / "golden" / "video").iterdir())
-        return [path.read_bytes() for path in files if path.suffix in (".mkv", ".mp4") and path.stat().st_size <= MOST_VIDEO_BYTES]
+        return [path.read_bytes() for path in files if path.suffix in (".mkv", ".mp4") and path.stat().st_size <= LONG["video"]]
     if target == "config":
         return [path.read_bytes() for path in sorted((house.ROOT / "tests" / "model" / "configs").glob("*.json"))]
     if target == "tar":

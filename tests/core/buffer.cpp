@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(empty_buffers_hold_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(impossible_sizes_are_refused) {
-  // Rounding this size up to a whole cache line overflows.
+  // More than any address.
   constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
   BOOST_CHECK_EXCEPTION(Buffer<Cpu>{most}, DeviceError, [](const DeviceError& error) {
     return std::string(error.what()) == "vlm::DeviceError [out-of-memory]\n  device    cpu\n  expected  " +

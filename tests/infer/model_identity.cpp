@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(the_same_model_has_the_same_identity) {
   BOOST_TEST(!(model_identity(tiny_net()) == model_identity(tiny_net(2))));
 }
 
-// A factor for all numbers of one tensor, whichever it is; or the last number alone, since these tensors are small.
+// A little added to all numbers of one tensor, whichever it is; or the last number alone, since these tensors are small.
 BOOST_AUTO_TEST_CASE(changed_weights_show) {
   using Trained = Model<TinySpec, Cpu, F32, Trainable<part::All>>;
   const auto net = Trained::make(tiny_config(), 1);
@@ -57,6 +57,8 @@ BOOST_AUTO_TEST_CASE(settings_show) {
   const Hash128 before = identity_with([](ModelConfig&) {});
   BOOST_TEST(!(before == identity_with([](ModelConfig& c) { c.text.rope_theta *= 2; })));
   BOOST_TEST(!(before == identity_with([](ModelConfig& c) { c.text.norm_eps *= 2; })));
+  BOOST_TEST(!(before == identity_with([](ModelConfig& c) { c.vision.norm_eps *= 2; })));
+  BOOST_TEST(!(before == identity_with([](ModelConfig& c) { ++c.image_token; })));
   const Hash128 stretched = identity_with([](ModelConfig& c) { c.text.yarn = Yarn{.factor = 2}; });
   BOOST_TEST(!(before == stretched));
   BOOST_TEST(!(stretched == identity_with([](ModelConfig& c) { c.text.yarn = Yarn{.factor = 3}; })));

@@ -52,6 +52,18 @@ BOOST_AUTO_TEST_CASE(a_write_that_throws_leaves_the_old_folder) {
   BOOST_TEST(vlm::read_file(path + "/a") == "old");
 }
 
+// Here the new folder is gone when it is to take its place.
+BOOST_AUTO_TEST_CASE(a_renaming_that_fails_leaves_the_old_folder) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "model";
+  vlm::write_folder_atomically(path,
+                               [](const std::string& to) { vlm::write_file_atomically(to + "/a", "old"); });
+  BOOST_CHECK_THROW(vlm::write_folder_atomically(path, [](const std::string& to) { vlm::remove_folder(to); }),
+                    vlm::FileError);
+  BOOST_TEST(vlm::read_file(path + "/a") == "old");
+  BOOST_TEST(folder.entries() == 1u);
+}
+
 // Killed between its two renames, a call leaves the old folder under another name; the next one takes it back first.
 BOOST_AUTO_TEST_CASE(a_call_killed_between_its_renames_loses_nothing) {
   const TemporaryFolder folder;

@@ -118,7 +118,8 @@ BOOST_AUTO_TEST_CASE(a_wrong_type_is_reported_where_it_stands) {
              "correct this value");
 }
 
-// Long texts are cut between characters, so that the message is UTF-8 as its file is; numbers stand as they were written.
+// Long texts are cut between characters, so that the message is UTF-8 as its file is; numbers have the fewest digits that
+// give them back.
 BOOST_AUTO_TEST_CASE(what_stands_there_is_shown_readably) {
   const auto got = [](const std::string& text) {
     const std::string message = message_of([&] { parse_json(text, "d.json").items(); });

@@ -132,8 +132,9 @@ BOOST_AUTO_TEST_CASE(tensors_begin_at_multiples_of_8) {
   const Folder folder;
   for (const std::size_t unit : {0, 4, 12})
     BOOST_TEST(message_of([&] { vlm::SafetensorsWriter(folder / "y", {}, unit); }) ==
-               "vlm::ConfigError [safetensors-unit]\n  expected  a multiple of 8 bytes\n  got       " +
-                   std::to_string(unit) + "\n  try       8, or the alignment that readers want");
+               "vlm::ConfigError [safetensors-unit]\n  file      " + (folder / "y") +
+                   "\n  expected  a multiple of 8 bytes\n  got       " + std::to_string(unit) +
+                   "\n  try       8, or the alignment that readers want");
   BOOST_TEST(folder.entries() == 0u);
 }
 

@@ -33,20 +33,25 @@ class RecycledBlocks {
   void* take(std::size_t bytes) {
     if (bytes > std::numeric_limits<std::size_t>::max() / 4) throw std::bad_alloc();
     void*& list = list_of(bytes);
-    if (list) return std::exchange(list, *static_cast<void**>(list));
+    if (list) {
+      kept_ -= size_of_block(bytes);
+      return std::exchange(list, *static_cast<void**>(list));
+    }
     void* memory = std::aligned_alloc(line, size_of_block(bytes));
     if (!memory) throw std::bad_alloc();
     return memory;
   }
   void give(void* memory, std::size_t bytes) {
-    if (size_of_block(bytes) > largest_kept) return std::free(memory);
+    const std::size_t size = size_of_block(bytes);
+    if (size > most_kept - kept_) return std::free(memory);
+    kept_ += size;
     void*& list = list_of(bytes);
     *static_cast<void**>(memory) = list;
     list = memory;
   }
 
  private:
-  static constexpr std::size_t line = 64, largest_kept = std::size_t{1} << 26;
+  static constexpr std::size_t line = 64, most_kept = std::size_t{1} << 28;
 
   static std::size_t size_of_block(std::size_t bytes) { return std::bit_ceil(bytes < line ? line : bytes); }
   void*& list_of(std::size_t bytes) {
@@ -54,12 +59,14 @@ class RecycledBlocks {
   }
 
   std::array<void*, std::numeric_limits<std::size_t>::digits> free_{};  // by the logarithm of the size
+  std::size_t kept_ = 0;
 };
 
 }  // namespace detail
 
 // An allocator for vectors of plain values that live as long as a piece of work. `resize(n)` leaves new elements
-// indeterminate. Aligned to a cache line. Blocks of up to 64 MiB stay with the thread that gives them back until it ends.
+// indeterminate. Aligned to a cache line. Up to 256 MiB stay with the thread that gives them back until it ends, so such a
+// vector must not outlive its thread.
 template <class T>
 struct Recycled {
   static_assert(std::is_trivial_v<T>, "only values that need no construction may be left unwritten");

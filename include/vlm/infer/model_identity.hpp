@@ -43,16 +43,25 @@ inline void add_sample(SipHash& hash, std::span<const std::byte> bytes) {
 }  // namespace detail
 
 // Of the configuration, the rotary settings in use, and every tensor's name, shape, format and bytes. Large tensors are
-// sampled, so that a mapped file is not read to its end: training, merging and rounding change numbers everywhere, and
-// show; a single row changed by hand may not.
+// sampled, so that a mapped file is not read to its end: rounding, merging, and training of more than the token table
+// change numbers everywhere, and show; a single row changed by hand may not. Settings of layers of one's own show where
+// they stand in the configuration.
 template <class Net>
 Hash128 model_identity(const Net& net) {
   using Kind = typename Net::RopeKind;
   const auto& text = net.config().text;
+  const auto& vision = net.config().vision;
   SipHash hash;
   detail::add_text(hash, net.config().text_of_file);
-  for (const double number : {text.rope_theta, static_cast<double>(text.norm_eps)})
+  for (const double number :
+       {text.rope_theta, static_cast<double>(text.norm_eps), static_cast<double>(vision.norm_eps)})
     detail::add_number(hash, number);
+  for (const Index size : {text.heads, text.kv_heads, text.head_dim, text.chosen, vision.heads,
+                           vision.patch_size, vision.temporal_patch_size, vision.merge_size,
+                           Index{net.config().image_token}, Index{net.config().video_token},
+                           Index{net.config().vision_start_token}, static_cast<Index>(vision.taps.size())})
+    hash.add(static_cast<std::uint64_t>(size));
+  for (const Index tap : vision.taps) hash.add(static_cast<std::uint64_t>(tap));
   for (Index i = 0; i < text.head_dim / 2; ++i) {
     hash.add(static_cast<std::uint64_t>(Kind::axis(i, text.head_dim / 2, text.rope_section)));
     detail::add_number(hash, static_cast<double>(Kind::exponent(i, text.head_dim / 2)));

@@ -112,7 +112,11 @@ inline void check_identity(const PrefixReader& file, const CacheIdentity& identi
     file.refuse("identity", "what the model of this cache computed",
                 "what another did: other weights, or formats of weights, or settings");
   if (got[3] != expected[3]) file.refuse("identity", cells(expected[3]), cells(got[3]));
-  if (got != expected) file.refuse("identity", "pages and pictures of this model's sizes", "others");
+  const auto sizes = [](const std::vector<std::int64_t>& n) {
+    return "pages of " + std::to_string(n[6]) + " cells and " + std::to_string(n[4]) + " bytes, " +
+           std::to_string(n[5]) + " features of a picture's row";
+  };
+  if (got != expected) file.refuse("identity", sizes(expected), sizes(got));
 }
 
 }  // namespace detail

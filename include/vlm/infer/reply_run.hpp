@@ -110,7 +110,7 @@ class ReplyRun {
   }
 
   void start(const Prompt& prompt) {
-    const auto tokens = std::min(static_cast<std::size_t>(growth()), std::size_t{1} << 20);
+    const auto tokens = static_cast<std::size_t>(std::min(growth(), Session<Net>::most_reserved));
     answer_.tokens.reserve(tokens);
     text_.reserve(256);
     answer_.text.reserve(std::min<std::size_t>(8 * static_cast<std::size_t>(max_tokens_), 1 << 20));

@@ -27,7 +27,7 @@ namespace vlm {
 
 struct SessionSettings {
   int threads = 0;                       // 0: one for each processor
-  CellFormat cells = CellFormat::F32;    // BF16 takes half of its memory, I8 about a quarter
+  CellFormat cells = CellFormat::F32;    // BF16 takes half the memory of F32, I8 about a quarter
   Index chunk_tokens = 512;              // of a prompt that pass at once
   Index tower_patches = 4096;            // that the tower takes at once; a larger image passes alone
   std::shared_ptr<PrefixCache> cache{};  // shared with other sessions of the model; else one of its own
@@ -44,6 +44,9 @@ class Session {
  public:
   using Device = typename Net::Device;
   using T = typename Net::T;
+
+  // Of the tokens to come, cells are reserved for so many; more are made room for when they come.
+  static constexpr Index most_reserved = Index{1} << 18;
 
   // Throws ConfigError [session-settings], [cache-model]. The net must outlive the session.
   Session(const Net& net, const SessionSettings& settings)
@@ -164,8 +167,6 @@ class Session {
   using Rows = View<T, 2, Device>;
   static constexpr int streams = 1 + Net::deepstack_taps;
   static constexpr Index page_cells = CellPages<Device>::cells;
-  static constexpr Index most_reserved =
-      Index{1} << 20;  // of tokens that may come; more are made room for when they do
 
   Index picture_features() const { return streams * net_->features(); }
   Index capacity() const { return static_cast<Index>(pages_.size()) * page_cells; }

@@ -60,8 +60,8 @@ inline void remove_folder(const std::string& path) {
   std::filesystem::remove_all(path, ignored);
 }
 
-// Calls write(a folder aside) and puts that folder at `path` by renaming, replacing what stood there. When
-// `write` throws, what stood there is untouched.
+// Calls write(a folder aside) and puts that folder at `path` by renaming, replacing what stood there. When `write` or a
+// renaming fails, what stood there stands there again.
 template <class Write>
 void write_folder_atomically(std::string path, Write&& write) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();

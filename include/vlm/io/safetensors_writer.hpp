@@ -26,7 +26,7 @@ class SafetensorsWriter {
   // The first tensor begins at a multiple of `unit` bytes: 8, as the reference library writes, or a multiple of 8;
   // else ConfigError [safetensors-unit].
   explicit SafetensorsWriter(const std::string& path, SafetensorsMetadata metadata = {}, std::size_t unit = 8)
-      : path_(path), metadata_(std::move(metadata)), unit_(checked_unit(unit)), file_(path) {}
+      : path_(path), metadata_(std::move(metadata)), unit_(checked_unit(path, unit)), file_(path) {}
 
   // Weights in blocks are declared as the bytes that they are, U8. FileError [safetensors-tensor] for them, for a name
   // that is taken, and for extents that cannot be.
@@ -77,9 +77,10 @@ class SafetensorsWriter {
     std::size_t size;
   };
 
-  static std::size_t checked_unit(std::size_t unit) {
+  static std::size_t checked_unit(const std::string& path, std::size_t unit) {
     if (unit > 0 && unit % 8 == 0) return unit;
-    throw ConfigError("safetensors-unit", {{"expected", "a multiple of 8 bytes"},
+    throw ConfigError("safetensors-unit", {{"file", path},
+                                           {"expected", "a multiple of 8 bytes"},
                                            {"got", std::to_string(unit)},
                                            {"try", "8, or the alignment that readers want"}});
   }

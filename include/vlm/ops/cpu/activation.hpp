@@ -26,7 +26,7 @@ VLM_INLINE void tanh_share(Floats<W>& share, const Floats<W>& x, const Floats<W>
   share = 1.0f / (1.0f + share);
 }
 
-// The upper tail of the normal distribution at |x|, relative error below 5e-6; `gauss` becomes e^(-x^2 / 2).
+// The upper tail of the normal distribution at |x|, relative error below 1e-5 as far as it is a normal number; `gauss` becomes e^(-x^2 / 2).
 // Source of the form: Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.2.17; the polynomial is fitted
 // for the least relative error, so that it holds far from 0 too.
 template <int W>

@@ -158,7 +158,7 @@ void compute(Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op, Scratch scra
     Index keys = 0;
     for (Index s = 0; s < sequences; ++s) {
       const SequenceRows span = rows_of_sequence(layout, s);
-      single = single && span.queries == 1;
+      single = single && span.queries == 1 && span.keys > 0;
       keys = std::max(keys, span.keys);
     }
     if (single && keys > span_keys) return compute_spans(queue, op, spans, keys, floats);

@@ -40,7 +40,8 @@ struct StoredRows {
   void prefetch(Index row, Index count, Index columns) const {
     if (count <= 0) return;
     if (pages)
-      prefetch_bytes(page(row), static_cast<std::size_t>(key_panel * columns) * size_of(format));
+      prefetch_bytes(page(row), static_cast<std::size_t>(key_panel * columns) * size_of(format) +
+                                    (scales > 0 ? key_panel * sizeof(float) : 0));
     else
       prefetch_rows(rows + row * pitch, pitch, count, columns);
   }

@@ -158,16 +158,7 @@ struct ProductKernel {
   }
 };
 
-// From within a kernel: a call, so that the tiles are compiled once for each level.
-template <int W, class Kernel, class... Arguments>
-VLM_INLINE void call(Arguments... arguments) {
-#if defined(__x86_64__)
-  if constexpr (W == 16) return run_avx512<Kernel>(arguments...);
-  if constexpr (W == 8) return run_avx2<Kernel>(arguments...);
-#endif
-  if constexpr (W == 4) run_portable<Kernel>(arguments...);
-}
-// a_k is 1 where B is not f32.
+// The tiles are compiled once for each level; a_k is 1 where B is not f32.
 template <int W, class B>
 VLM_INLINE void multiply(const ProductOf<B>& product, Index rows, Index columns) {
   if constexpr (std::is_same_v<B, float>)
@@ -323,7 +314,7 @@ VLM_INLINE void power_of_two(Floats<W>& x) {
   p = p * r + 0.240222421f;
   p = p * r + 0.693146978f;
   p = p * r + 1.0f;
-  x = (Floats<W>)((Unsigned<W>)p + ((Unsigned<W>)shifted << 23));
+  x = p * (Floats<W>)(((Unsigned<W>)shifted << 23) + (127u << 23));
 }
 
 inline constexpr float log2_of_e = 1.44269504f, log_of_2 = 0.693147181f;

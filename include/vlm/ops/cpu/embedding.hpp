@@ -62,6 +62,7 @@ void compute(Queue<Cpu>& queue, const EmbeddingForward<Cpu, T>& op, Scratch) {
       } else {
         const float* table = static_cast<const float*>(op.table.data);
         if (i + 1 < first + rows) cpu::fetch_row(table + op.ids(i + 1) * op.table.pitch, features);
+        static_assert(sizeof(T) == sizeof(float));
         std::memcpy(y, table + from, static_cast<std::size_t>(features) * sizeof(float));
       }
     }

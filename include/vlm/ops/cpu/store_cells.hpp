@@ -38,16 +38,18 @@ inline float store_numbers(const float* from, Index count, std::int8_t* to, Inde
   return factor > 0 ? most / 127 : 0;
 }
 
-// A head's numbers of one key or value, `count` of them, into cell `cell` of the part that begins at `part`.
+// A head's numbers of one key or value, `count` of them, into cell `cell` of the part that begins at `part` and has its
+// scales at `scales`.
 template <class Number>
-void store_cell(const float* from, Index count, std::byte* part, Index cell, bool values) {
+void store_cell(const float* from, Index count, std::byte* part, std::size_t scales, Index cell,
+                bool values) {
   constexpr Index cells = CellPages<Cpu>::cells;
   Number* numbers = reinterpret_cast<Number*>(part);
   Number* to = values ? numbers + cell * count : numbers + cell;
   const Index step = values ? 1 : cells;
   if constexpr (std::is_same_v<Number, std::int8_t>) {
     const float scale = store_numbers(from, count, to, step);
-    std::memcpy(part + cells * count + cell * static_cast<Index>(sizeof scale), &scale, sizeof scale);
+    std::memcpy(part + scales + static_cast<std::size_t>(cell) * sizeof scale, &scale, sizeof scale);
   } else {
     store_numbers(from, count, to, step);
   }
@@ -69,7 +71,7 @@ void compute(Queue<Cpu>& queue, const StoreCells<Cpu, T>& op, Scratch) {
       for (Index head = 0; head < pages.heads; ++head)
         for (const bool values : {false, true})
           store((values ? op.values : op.keys).row(i) + head * pages.head_dim, pages.head_dim,
-                page + pages.offset(op.block, head, values), place % cells, values);
+                page + pages.offset(op.block, head, values), pages.scales_offset(), place % cells, values);
     }
   });
 }
