@@ -113,7 +113,8 @@ int chat(const Options& options) {
     throw vlm::ConfigError("chat-png",
                            {{"expected", "with --png one --image, and a question"},
                             {"got", std::to_string(options.images.size()) + " images, and " +
-                                        (options.question.empty() ? "no question" : "a question")}});
+                                        (options.question.empty() ? "no question" : "a question")},
+                            {"try", "chat FOLDER --image IN --png OUT \"question\""}});
   return vlm::with_model(options.folder, [&](const auto& net) {
     vlm::Chat chat(net, {.threads = options.threads, .cells = options.cells});
     if (!options.system.empty()) chat.system(options.system);

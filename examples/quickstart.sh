@@ -8,6 +8,7 @@
 # command goes on with what is done. The photographs are those of Debian's package dataset-fashion-mnist, or of
 # FASHION_MNIST=FOLDER; where neither is, 1,200 of them from this repository, from which a model learns much less.
 set -euo pipefail
+[ -z "${FASHION_MNIST:-}" ] || FASHION_MNIST=$(realpath -m "$FASHION_MNIST")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 scale=1
@@ -46,14 +47,20 @@ install_packages() {
     fi
     as_root=(sudo)
   fi
-  "${as_root[@]}" apt-get update -qq
-  # Not every system has the photographs.
-  if [ $photographs_missing = true ] && [ -n "$(apt-cache search --names-only '^dataset-fashion-mnist$')" ]; then
-    missing+=(dataset-fashion-mnist)
+  if ! "${as_root[@]}" apt-get update -qq; then
+    [ ${#missing[@]} -eq 0 ] && return
+    exit 1
   fi
-  [ ${#missing[@]} -eq 0 ] && return
-  echo "== installing ${missing[*]}"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+  # What is needed; then the photographs, which not every system has.
+  local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends)
+  if [ ${#missing[@]} -gt 0 ]; then
+    echo "== installing ${missing[*]}"
+    "${install[@]}" "${missing[@]}" > /dev/null
+  fi
+  if [ $photographs_missing = true ] && [ -n "$(apt-cache search --names-only '^dataset-fashion-mnist$')" ]; then
+    echo "== installing dataset-fashion-mnist"
+    "${install[@]}" dataset-fashion-mnist > /dev/null || echo "quickstart: dataset-fashion-mnist could not be installed" >&2
+  fi
 }
 
 build_programs() {
@@ -68,8 +75,14 @@ build_programs() {
 
 # Those of the repository where no others are. A run keeps the photographs that it began with.
 find_photographs() {
+  local before
   if [ -s "$run/photographs" ]; then
-    photographs=$(cat "$run/photographs")
+    before=$(cat "$run/photographs")
+    if [ -n "${FASHION_MNIST:-}" ] && [ "$before" != "$photographs" ]; then
+      echo "quickstart: $run holds a run with the photographs of $before; go on with those, or remove $run first" >&2
+      exit 2
+    fi
+    photographs=$before
   elif [ ! -e "$photographs/train-images-idx3-ubyte.gz" ]; then
     if [ -n "${FASHION_MNIST:-}" ]; then
       echo "quickstart: no photographs in $photographs; name a folder with the four files of Fashion-MNIST:" >&2
@@ -79,7 +92,6 @@ find_photographs() {
     photographs=examples/quickstart/photographs
     echo "quickstart: no package dataset-fashion-mnist; takes 1,000 photographs to learn from, and 200 to ask about"
   fi
-  echo "$photographs" > "$run/photographs"
   if [ "$photographs" = examples/quickstart/photographs ]; then
     variants=$((10 * scale))
     bar=0.3  # one in ten would be right by chance
@@ -96,6 +108,7 @@ compose_data() {
     mv "$run/idx/$name.partial" "$run/idx/$name"
   done
   "$programs/compose" "$run/idx" "$run/data" --scale "$scale" --variants "$variants"
+  echo "$photographs" > "$run/photographs"
   "$programs/prepare" "$run/data/corpus.txt" "$run/start"
 }
 

@@ -360,6 +360,8 @@ BOOST_AUTO_TEST_CASE(answers_of_both_formats) {
                        R"({"role": "assistant", "content": "<think>\nHm.\n</think>\n\nYes."}]})");
   BOOST_TEST(supervised_text(thinking, thinking.training_sample(inside)) ==
              "Hm.\n</think>\n\nYes.<|im_end|>");
+  BOOST_TEST(supervised_text(plain, plain.training_sample(inside)) ==
+             "<think>\nHm.\n</think>\n\nYes.<|im_end|>");
   // Lines that would teach to answer at once.
   const std::string answer = R"({"role": "assistant", "content": "2", "reasoning_content": " \n"})",
                     question = R"({"role": "user", "content": "?"})";

@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(sizes_that_no_layer_has_are_refused_when_it_is_made) {
   using E = TrainedEnv;
   const auto text = [](const std::string& layer, const std::string& expected, const std::string& got) {
     return "vlm::ConfigError [layer-size]\n  layer     " + layer + "\n  expected  " + expected +
-           "\n  got       " + got + "\n  try       the sizes with which the layer was made";
+           "\n  got       " + got + "\n  try       sizes that hold what is expected";
   };
   for (const Index group : {0, 3, 16, -8})
     BOOST_TEST(

@@ -194,12 +194,19 @@ BOOST_AUTO_TEST_CASE(a_set_to_score_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(samples_without_one_picture_are_refused) {
-  const TemporaryFolder folder;
-  ContrastiveTrainer<> trainer(recipe_for(folder, line({"red", "green"}, "two")));
+  const auto message = [](const std::string& lines) {
+    const TemporaryFolder folder;
+    ContrastiveTrainer<> trainer(recipe_for(folder, lines));
+    return message_of([&] { trainer.step(); });
+  };
   BOOST_TEST(
-      message_of([&] { trainer.step(); })
+      message(line({"red", "green"}, "two"))
           .starts_with("vlm::DataError [contrastive-sample]\n  expected  samples of one picture and its "
                        "text\n  got       "));
+  // As many pictures as samples, and yet not one in each.
+  BOOST_TEST(message(line({"red", "green"}, "two") + line({}, "none"))
+                 .find(" samples, not one in each\n  try       conversations of one image and one answer") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -95,6 +95,18 @@ BOOST_AUTO_TEST_CASE(steps_that_are_not_finite_are_counted) {
              "  got       loss 1.000000, gradient norm nan\n"
              "  try       a smaller learning rate; the last checkpoint is whole");
   BOOST_TEST(state.step == 2);
+  BOOST_TEST(state.skipped == 1);
+  BOOST_TEST(state.updates() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(weights_that_are_not_finite_are_not_saved) {
+  const RunState state{.step = 7};
+  state.check_values(1);
+  BOOST_TEST(message_of([&] { state.check_values(NAN); }) ==
+             "vlm::DataError [diverged]\n"
+             "  at        step 7\n"
+             "  expected  finite weights\n"
+             "  try       a smaller learning rate; the last checkpoint is whole");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -54,10 +54,7 @@ class ImageFiles {
       return append(image, settings, rows);
     }
     const MappedFile file(reference);
-    if (image_format(file.text()) != ImageFormat::Pnm)
-      return append(*open_image(file.text(), reference), settings, rows);
-    PnmRows image(file.text(), reference);
-    return append(image, settings, rows);
+    return append(*open_image(file.text(), reference), settings, rows);
   }
 
   // The patch rows of a video.

@@ -31,17 +31,18 @@ class ReadAhead {
       throw ConfigError("read-ahead", {{"expected", "at least one thread and a positive budget"},
                                        {"got", std::to_string(threads) + " threads, a budget of " +
                                                    std::to_string(budget)}});
-    for (int i = 0; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+    workers_.reserve(static_cast<std::size_t>(threads));
+    try {
+      for (int i = 0; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+    } catch (...) {  // the system has no thread left
+      stop();
+      throw;
+    }
   }
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
   ~ReadAhead() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    room_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
+    stop();
     for (std::unique_ptr<Slot>* list : {&first_, &free_})  // one by one: a chain of destructors could be deep
       while (*list) *list = std::move((*list)->next);
   }
@@ -56,18 +57,28 @@ class ReadAhead {
 
   // Drops the item in front, which front() has given or thrown for.
   void pop() {
+    std::unique_ptr<Slot> dropped;  // outside of the lock: its memory may be large
     {
       const std::lock_guard lock(mutex_);
       waiting_cost_ -= first_->cost;
       std::unique_ptr<Slot> slot = std::move(first_);
       first_ = std::move(slot->next);
       if (!first_) last_ = nullptr;
-      keep(std::move(slot));
+      dropped = keep(std::move(slot));
     }
     room_.notify_all();
   }
 
  private:
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    room_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
   struct Slot {
     T item{};
     std::exception_ptr error;
@@ -90,14 +101,15 @@ class ReadAhead {
     last_ = end.get();
     return *last_;
   }
-  // For another item; unless all slots together hold the memory of more than twice the budget.
-  void keep(std::unique_ptr<Slot> slot) {
+  // For another item; gives the slot back where all slots together hold the memory of more than twice the budget.
+  std::unique_ptr<Slot> keep(std::unique_ptr<Slot> slot) {
     if (held_cost_ > 2 * budget_) {
       held_cost_ -= slot->largest_cost;
-      return;
+      return slot;
     }
     slot->next = std::move(free_);
     free_ = std::move(slot);
+    return nullptr;
   }
 
   void work(int worker) {

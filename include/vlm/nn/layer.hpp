@@ -40,7 +40,7 @@ inline void require_sizes(std::string_view layer, bool fit, std::string_view exp
   throw ConfigError("layer-size", {{"layer", std::string(layer)},
                                    {"expected", std::string(expected)},
                                    {"got", shape_text(got)},
-                                   {"try", "the sizes with which the layer was made"}});
+                                   {"try", "sizes that hold what is expected"}});
 }
 
 template <class L>

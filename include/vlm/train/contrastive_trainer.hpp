@@ -59,6 +59,7 @@ class ContrastiveTrainer {
     runtime_.plan([&] {
       optimizer_.gradient_norm(runtime_);
       optimizer_.update(runtime_, 1, 0, 0);
+      optimizer_.value_norm(runtime_);
     });
   }
 
@@ -177,6 +178,7 @@ class ContrastiveTrainer {
     return recipe;
   }
   void save_model(const std::string& path) {
+    state_.check_values(optimizer_.value_norm(runtime_));
     net_.save(path);
     copy_companions(recipe_.start, path);
   }
@@ -202,13 +204,25 @@ class ContrastiveTrainer {
       text_of_.push_back(numbers_.try_emplace({begin, begin + count}, next).first->second);
     });
     const bool texts_missing = numbers_.contains({});
-    if (batch.tables.offsets.size() == batch.offsets.size() && !texts_missing) return;
+    if (pictures_are_paired(batch) && !texts_missing) return;
     throw DataError("contrastive-sample",
                     {{"expected", "samples of one picture and its text"},
                      {"got", std::to_string(batch.tables.offsets.size() - 1) + " pictures in " +
-                                 std::to_string(batch.sample_count()) + " samples" +
-                                 (texts_missing ? ", some without a text" : "")},
+                                 std::to_string(batch.sample_count()) + " samples, " +
+                                 (texts_missing ? "some without a text" : "not one in each")},
                      {"try", "conversations of one image and one answer"}});
+  }
+  // Whether sample i holds the rows of picture i and no others.
+  bool pictures_are_paired(const Batch& batch) const {
+    const std::vector<std::int32_t>&pictures = batch.tables.offsets, &samples = batch.offsets;
+    if (pictures.size() != samples.size()) return false;
+    const std::int32_t window =
+        static_cast<std::int32_t>(net_.config().vision.merge_size * net_.config().vision.merge_size);
+    std::size_t row = 0;
+    for (std::size_t i = 0; i + 1 < samples.size(); ++i)
+      for (std::int32_t rows = (pictures[i + 1] - pictures[i]) / window; rows > 0; --rows, ++row)
+        if (batch.visual_places[row] < samples[i] || batch.visual_places[row] >= samples[i + 1]) return false;
+    return true;
   }
 
   void make_room(const Batch& batch) {

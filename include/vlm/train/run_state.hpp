@@ -46,17 +46,26 @@ struct RunState {
   // DataError [diverged] where more such steps follow each other than `allowed`; the step does not count then.
   void count_step(Report& report, Index allowed) {
     report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.gradient_norm);
-    skipped += report.skipped;
-    skipped_in_a_row = report.skipped ? skipped_in_a_row + 1 : 0;
-    report.skipped_steps = skipped;
-    if (skipped_in_a_row > allowed)
+    const Index in_a_row = report.skipped ? skipped_in_a_row + 1 : 0;
+    if (in_a_row > allowed)
       throw DataError("diverged", {{"at", "step " + std::to_string(report.step)},
                                    {"expected", "a finite loss and gradient in one of " +
-                                                    std::to_string(skipped_in_a_row) + " steps"},
+                                                    std::to_string(in_a_row) + " steps"},
                                    {"got", "loss " + std::to_string(report.loss) + ", gradient norm " +
                                                std::to_string(report.gradient_norm)},
                                    {"try", "a smaller learning rate; the last checkpoint is whole"}});
+    skipped += report.skipped;
+    skipped_in_a_row = in_a_row;
+    report.skipped_steps = skipped;
     ++step;
+  }
+
+  // Throws DataError [diverged] where the norm of the weights is not finite: nothing is saved that holds such a number.
+  void check_values(double norm) const {
+    if (std::isfinite(norm)) return;
+    throw DataError("diverged", {{"at", "step " + std::to_string(step)},
+                                 {"expected", "finite weights"},
+                                 {"try", "a smaller learning rate; the last checkpoint is whole"}});
   }
 };
 

@@ -179,15 +179,8 @@ class Trainer {
     return recipe_.from_scratch ? Net::make(ModelConfig::load(recipe_.start), recipe_.seed)
                                 : Net::load(recipe_.start);
   }
-  // Nothing is saved that holds a number which is none.
-  void check_values() {
-    if (!std::isfinite(optimizer_.value_norm(runtime_)))
-      throw DataError("diverged", {{"at", "step " + std::to_string(state_.step)},
-                                   {"expected", "finite weights"},
-                                   {"try", "a smaller learning rate; the last checkpoint is whole"}});
-  }
   void save_model(const std::string& path) {
-    check_values();
+    state_.check_values(optimizer_.value_norm(runtime_));
     net_.save(path);
     copy_companions(recipe_.start, path);
   }
@@ -217,7 +210,8 @@ class Trainer {
 
   // Whether the choices of later micro-batches are counted before the first one learns.
   bool counts_ahead() const {
-    return Spec::sparse && recipe_.balance > 0 && recipe_.balance_scope == BalanceScope::Step;
+    return Spec::sparse && Net::template trains<part::Decoder> && recipe_.balance > 0 &&
+           recipe_.balance_scope == BalanceScope::Step;
   }
   // The first micro-batch counts its own on the way back, when it has those of the others.
   void count_choices_ahead() {

@@ -67,10 +67,10 @@ inline void fill_rectangle(Image& image, Index top, Index left, Index bottom, In
 // The largest scale that text is drawn at: the pixels of a dot of its letters are scale x scale.
 inline constexpr Index max_text_scale = 1 << 20;
 
-// The pixels that a text takes; 0 x 0 for none.
+// The pixels that a text takes; 0 x 0 for none, and at a scale that nothing is drawn at.
 inline ImageSize text_size(std::string_view text, Index scale) {
   const auto count = static_cast<Index>(detail::glyphs_of(text).size());
-  if (count == 0 || scale < 1) return {};
+  if (count == 0 || scale < 1 || scale > max_text_scale) return {};
   return {detail::glyph_height * scale, (detail::glyph_advance * count - 1) * scale};
 }
 
@@ -101,7 +101,7 @@ inline ImageSize label_size(std::string_view text, Index scale) {
 inline void draw_label(Image& image, std::string_view text, Index top, Index left, Colour background,
                        Index scale = 1) {
   const ImageSize size = label_size(text, scale);
-  if (size.height == 0 || scale > max_text_scale || top >= image.height || left >= image.width) return;
+  if (size.height == 0 || top >= image.height || left >= image.width) return;
   detail::fill_rectangle(image, top, left, top + size.height - 1, left + size.width - 1, background);
   draw_text(image, text, top + scale, left + scale, text_colour_on(background), scale);
 }

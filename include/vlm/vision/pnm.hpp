@@ -186,6 +186,7 @@ class PnmRows final : public ImageRows {
   }
 
   void read_row(std::uint8_t* to) {
+    if (levels_.empty() && !file_.text()) return read_levels(to);
     bit_ = 0;
     for (Index x = 0; x < width(); ++x, to += 4) {
       to[0] = to[1] = to[2] = next_level();
@@ -196,6 +197,17 @@ class PnmRows final : public ImageRows {
       to[3] = 255;
     }
     if (bit_ != 0) ++at_;  // a row of bits ends with its byte
+  }
+
+  // Bytes that are levels already.
+  void read_levels(std::uint8_t* to) {
+    const Index step = file_.colours() ? 3 : 1;
+    const char* from = file_.pixels.data() + at_;
+    for (Index x = 0; x < width(); ++x, from += step, to += 4) {
+      for (Index c = 0; c < 3; ++c) to[c] = static_cast<std::uint8_t>(from[step == 3 ? c : 0]);
+      to[3] = 255;
+    }
+    at_ += file_.row_values();
   }
 
   std::uint8_t next_level() {
