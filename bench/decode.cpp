@@ -24,12 +24,12 @@ namespace {
 
 constexpr Index context = 512;
 
-struct Format {
+struct WeightFormat {
   const char* name;
   FrozenWeights weights;
   double decode_bar;
 };
-constexpr Format formats[] = {{"stored", FrozenWeights::Stored, 0.78},
+constexpr WeightFormat formats[] = {{"stored", FrozenWeights::Stored, 0.78},
                               {"int8", FrozenWeights::Int8, 0.80},
                               {"int4", FrozenWeights::Int4, 0.60}};
 
@@ -188,7 +188,7 @@ int main(int count, char** arguments) {
     }
 
   std::unique_ptr<RandomCheckpoint> checkpoint;
-  for (const Format& format : formats) {
+  for (const WeightFormat& format : formats) {
     bench::Row decode{.name = std::string("next token, ") + format.name,
                       .shape = "behind " + std::to_string(context),
                       .unit = "GB/s",
