@@ -30,8 +30,8 @@ struct WeightFormat {
   double decode_bar;
 };
 constexpr WeightFormat formats[] = {{"stored", FrozenWeights::Stored, 0.78},
-                              {"int8", FrozenWeights::Int8, 0.80},
-                              {"int4", FrozenWeights::Int4, 0.60}};
+                                    {"int8", FrozenWeights::Int8, 0.80},
+                                    {"int4", FrozenWeights::Int4, 0.60}};
 
 // A checkpoint of random bf16 weights, for as long as it is needed.
 class RandomCheckpoint {
