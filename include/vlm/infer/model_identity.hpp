@@ -2,7 +2,7 @@
 // another, though it has the same shapes.
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include <vlm/core/siphash.hpp>
+#include <vlm/model/config.hpp>
 #include <vlm/model/load.hpp>
 #include <vlm/nn/yarn.hpp>
 
@@ -29,6 +30,21 @@ inline void add_yarn(SipHash& hash, const std::optional<Yarn>& yarn) {
   for (const double number : {yarn->factor, yarn->original_positions, yarn->beta_fast, yarn->beta_slow,
                               static_cast<double>(yarn->attention_scale())})
     add_number(hash, number);
+}
+// What decides results besides the shapes of tensors.
+inline void add_sizes(SipHash& hash, const ModelConfig& config) {
+  const TextSizes& text = config.text;
+  const VisionSizes& vision = config.vision;
+  for (const double number :
+       std::array{text.rope_theta, static_cast<double>(text.norm_eps), static_cast<double>(vision.norm_eps)})
+    add_number(hash, number);
+  for (const Index size :
+       std::array{text.heads, text.kv_heads, text.head_dim, text.chosen, vision.heads, vision.patch_size,
+                  vision.temporal_patch_size, vision.merge_size, Index{config.image_token},
+                  Index{config.video_token}, Index{config.vision_start_token},
+                  static_cast<Index>(vision.taps.size())})
+    hash.add(static_cast<std::uint64_t>(size));
+  for (const Index tap : vision.taps) hash.add(static_cast<std::uint64_t>(tap));
 }
 // All of up to 4 KiB; of more 64 pieces of 64 bytes, evenly spread from the first to the last.
 inline void add_sample(SipHash& hash, std::span<const std::byte> bytes) {
@@ -49,19 +65,10 @@ inline void add_sample(SipHash& hash, std::span<const std::byte> bytes) {
 template <class Net>
 Hash128 model_identity(const Net& net) {
   using Kind = typename Net::RopeKind;
-  const auto& text = net.config().text;
-  const auto& vision = net.config().vision;
+  const TextSizes& text = net.config().text;
   SipHash hash;
   detail::add_text(hash, net.config().text_of_file);
-  for (const double number :
-       {text.rope_theta, static_cast<double>(text.norm_eps), static_cast<double>(vision.norm_eps)})
-    detail::add_number(hash, number);
-  for (const Index size : {text.heads, text.kv_heads, text.head_dim, text.chosen, vision.heads,
-                           vision.patch_size, vision.temporal_patch_size, vision.merge_size,
-                           Index{net.config().image_token}, Index{net.config().video_token},
-                           Index{net.config().vision_start_token}, static_cast<Index>(vision.taps.size())})
-    hash.add(static_cast<std::uint64_t>(size));
-  for (const Index tap : vision.taps) hash.add(static_cast<std::uint64_t>(tap));
+  detail::add_sizes(hash, net.config());
   for (Index i = 0; i < text.head_dim / 2; ++i) {
     hash.add(static_cast<std::uint64_t>(Kind::axis(i, text.head_dim / 2, text.rope_section)));
     detail::add_number(hash, static_cast<double>(Kind::exponent(i, text.head_dim / 2)));
