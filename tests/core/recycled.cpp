@@ -20,12 +20,14 @@ using Vector = std::vector<T, Recycled<T>>;
 BOOST_AUTO_TEST_SUITE(core_recycled)
 
 BOOST_AUTO_TEST_CASE(a_block_comes_back_for_the_next_of_its_size) {
-  const void* first = Vector<float>(100).data();
-  BOOST_TEST(Vector<float>(100).data() == first);
-  BOOST_TEST(Vector<std::int64_t>(33).data() == static_cast<const void*>(first));  // both take 512 bytes
+  // Where a vector that is gone again stood.
+  const auto place_of = [](const auto& vector) { return static_cast<const void*>(vector.data()); };
+  const void* const first = place_of(Vector<float>(100));
+  BOOST_TEST(place_of(Vector<float>(100)) == first);
+  BOOST_TEST(place_of(Vector<std::int64_t>(33)) == first);  // both take 512 bytes
   const Vector<float> held(100);
-  BOOST_TEST(held.data() == first);
-  BOOST_TEST(Vector<float>(100).data() != first);
+  BOOST_TEST(place_of(held) == first);
+  BOOST_TEST(place_of(Vector<float>(100)) != first);
   BOOST_TEST(reinterpret_cast<std::uintptr_t>(held.data()) % 64 == 0u);
 }
 

@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(tensors_that_cannot_be_declared_are_refused) {
 
 BOOST_AUTO_TEST_CASE(tensors_begin_at_multiples_of_8) {
   const Folder folder;
-  for (const std::size_t unit : {0, 4, 12})
+  for (const std::size_t unit : {std::size_t{0}, std::size_t{4}, std::size_t{12}})
     BOOST_TEST(message_of([&] { vlm::SafetensorsWriter(folder / "y", {}, unit); }) ==
                "vlm::ConfigError [safetensors-unit]\n  file      " + (folder / "y") +
                    "\n  expected  a multiple of 8 bytes\n  got       " + std::to_string(unit) +
