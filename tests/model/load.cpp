@@ -133,6 +133,11 @@ std::size_t peak_of(Load&& load) {
 }
 
 bool can_measure() {
+#if defined(__has_feature)  // clang's way to tell
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  return false;
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   return false;
 #else
