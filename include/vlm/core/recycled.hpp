@@ -81,7 +81,7 @@ struct Recycled {
     return static_cast<T*>(detail::RecycledBlocks::of_this_thread().take(count * sizeof(T)));
   }
   void deallocate(T* memory, std::size_t count) {
-    detail::RecycledBlocks::of_this_thread().give(memory, count * sizeof(T));
+    detail::RecycledBlocks::of_this_thread().give(static_cast<void*>(memory), count * sizeof(T));
   }
 
   template <class U>

@@ -27,7 +27,7 @@ struct AttentionSizes {
 namespace detail {
 
 // The sizes, which are ConfigError [layer-size] where heads cannot share keys or kernels have no such head.
-inline const AttentionSizes& checked_sizes(const AttentionSizes& n) {
+inline AttentionSizes checked_sizes(const AttentionSizes& n) {
   require_sizes(
       "Attention",
       n.kv_heads > 0 && n.heads > 0 && n.heads % n.kv_heads == 0 && n.head_dim > 0 && n.head_dim % 8 == 0,
@@ -36,7 +36,7 @@ inline const AttentionSizes& checked_sizes(const AttentionSizes& n) {
   return n;
 }
 // Where queries, keys and values also are one product of 3 * features.
-inline const AttentionSizes& checked_fused_sizes(const AttentionSizes& n) {
+inline AttentionSizes checked_fused_sizes(const AttentionSizes& n) {
   require_sizes("FusedAttention", n.heads == n.kv_heads && n.heads * n.head_dim == n.features,
                 "features, which are heads * head_dim; heads; as many kv_heads; head_dim",
                 {n.features, n.heads, n.kv_heads, n.head_dim});

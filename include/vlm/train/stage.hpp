@@ -167,7 +167,7 @@ struct Stage : detail::StageBase {
                 "vlm: Stage<...> does not say what trains; add Trainable<part::...> or From<a stage>.");
   static_assert(!std::is_same_v<Trains, Trainable<>>,
                 "vlm: a Stage<...> trains at least one part; Trainable<> trains none.");
-  static_assert(sizeof(Trains) > 0);  // what is no part is a sentence here already
+  static_assert(std::is_empty_v<Trains>);  // what is no part is a sentence here already
   using LossKind = typename Option<detail::OptionKind::Loss, Loss<TokenMean>>::Type;
   using KeepKind = typename Option<detail::OptionKind::Keep, Keep<Everything>>::Type;
   using FormatKind = typename Option<detail::OptionKind::Format, Format<AnyFormat>>::Type;
