@@ -6,21 +6,20 @@
 
 namespace vlm::cpu {
 
-inline constexpr float log2_e = 1.4426950408889634f;
 inline constexpr float root_two_over_pi = 0.7978845608028654f;
 inline constexpr float one_over_root_two_pi = 0.3989422804014327f;
 
 // 1 / (1 + e^-x)
 template <int W>
 VLM_INLINE void logistic(Floats<W>& x) {
-  x *= -log2_e;
+  x *= -log2_of_e;
   power_of_two<W>(x);
   x = 1.0f / (1.0f + x);
 }
 // The logistic function of 2u, which is (1 + tanh u) / 2, with the u of GELU's tanh form; `square` is x^2.
 template <int W>
 VLM_INLINE void tanh_share(Floats<W>& share, const Floats<W>& x, const Floats<W>& square) {
-  constexpr float factor = -2 * log2_e * root_two_over_pi;
+  constexpr float factor = -2 * log2_of_e * root_two_over_pi;
   share = x * (square * (0.044715f * factor) + factor);
   power_of_two<W>(share);
   share = 1.0f / (1.0f + share);
@@ -31,7 +30,7 @@ VLM_INLINE void tanh_share(Floats<W>& share, const Floats<W>& x, const Floats<W>
 // for the least relative error, so that it holds far from 0 too.
 template <int W>
 VLM_INLINE void normal_tail(Floats<W>& tail, const Floats<W>& size, Floats<W>& gauss) {
-  gauss = size * size * (-0.5f * log2_e);
+  gauss = size * size * (-0.5f * log2_of_e);
   power_of_two<W>(gauss);
   const Floats<W> t = 1.0f / (0.36f * size + 1.0f);
   Floats<W> p = t * 4.734448343515396e-2f - 1.8075129389762878e-1f;

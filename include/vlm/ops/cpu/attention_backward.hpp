@@ -230,7 +230,7 @@ struct BackwardKernel {
     for (; key < visible; key += W) {
       load<W>(p, weights + key);
       p -= logsumexp;
-      power_of_two<W>(p);
+      bounded_power_of_two<W>(p);
       load<W>(s, slopes + key);
       s = p * (s - pull);
       if (key + W > visible) {

@@ -133,8 +133,8 @@ struct ForwardSteps {
       if (t.visible(at % t.rows) <= first) continue;
       const float most = std::max(total.most[at], part.most[at]);
       Floats<W> kept = (total.most[at] - most) - Floats<W>{}, added = (part.most[at] - most) - Floats<W>{};
-      power_of_two<W>(kept);
-      power_of_two<W>(added);
+      bounded_power_of_two<W>(kept);
+      bounded_power_of_two<W>(added);
       total.most[at] = most;
       mix<W>(total.sums + at * W, kept, part.sums + at * W, added, W);
       mix<W>(total.y + at * pitch, kept, part.y + at * pitch, added, t.head_dim);
@@ -376,7 +376,7 @@ struct ForwardSteps {
     load<W>(total, state.sums + r * W);
     if (peak > state.most[r]) {
       value = (state.most[r] - peak) - Floats<W>{};
-      power_of_two<W>(value);
+      bounded_power_of_two<W>(value);
       const float factor = value[0];
       total *= factor;
       float* y = state.y + r * s.pitch;
@@ -391,7 +391,7 @@ struct ForwardSteps {
     for (Index j = 0; j < end; j += W) {
       load<W>(value, row + j);
       value -= most;
-      power_of_two<W>(value);
+      bounded_power_of_two<W>(value);
       store<W>(row + j, value);
       total += value;
     }

@@ -301,23 +301,7 @@ VLM_INLINE float largest_lane(const Floats<W>& values) {
   return lanes[0];
 }
 
-// x = 2^x for x up to 127; 2^0 is exactly 1, below 2^-126 exactly 0. The polynomial is the best 1 + r q(r)
-// of degree 5 for the relative error, 9e-8. NaN stays NaN; above 127 the bits are anything (lanes that a mask drops).
-template <int W>
-VLM_INLINE void power_of_two(Floats<W>& x) {
-  const Floats<W> magic = 12582912.0f - Floats<W>{};  // 1.5 * 2^23: adding it rounds to an integer
-  const Floats<W> bounded = x < -126.0f ? -127.0f - Floats<W>{} : x;
-  const Floats<W> shifted = bounded + magic;
-  const Floats<W> r = bounded - (shifted - magic);
-  Floats<W> p = r * 0.00132647271f + 0.00967151265f;
-  p = p * r + 0.0555073374f;
-  p = p * r + 0.240222421f;
-  p = p * r + 0.693146978f;
-  p = p * r + 1.0f;
-  x = p * (Floats<W>)(((Unsigned<W>)shifted << 23) + (127u << 23));
-}
-
-inline constexpr float log2_of_e = 1.44269504f, log_of_2 = 0.693147181f;
+inline constexpr float log_of_2 = 0.693147181f;
 inline constexpr float masked_score = -1e30f;
 
 // Lanes from `count` on become `value`.
