@@ -1,6 +1,8 @@
 #include <vlm/ops/activation.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <vector>
 
@@ -173,6 +175,18 @@ BOOST_AUTO_TEST_CASE(gelu_is_accurate_far_below_zero) {
                  "at " << at << ": " << y[i] << ", not " << exact);
     }
   }
+}
+
+// At infinity and far from 0 it is what it tends to; NaN stays NaN.
+BOOST_AUTO_TEST_CASE(gelu_erf_at_its_limits) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  std::vector<float> x = {infinity, -infinity, 1e30f, -1e30f, 25, -25, NAN}, y(x.size());
+  const Shape<2> shape{{1, static_cast<Index>(x.size())}};
+  Runtime<Cpu> runtime(1);
+  runtime.run(GeluForward<Cpu, float>{
+      .x = View<float, 2, Cpu>(x.data(), shape), .y = {y.data(), shape}, .kind = Gelu::Erf});
+  for (std::size_t i = 0; i < 6; ++i) BOOST_TEST(y[i] == std::max(x[i], 0.0f));
+  BOOST_TEST(std::isnan(y[6]));
 }
 
 // The two forms of GELU differ: the tower uses one, the mergers the other.

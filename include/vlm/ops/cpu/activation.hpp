@@ -25,7 +25,8 @@ VLM_INLINE void tanh_share(Floats<W>& share, const Floats<W>& x, const Floats<W>
   share = 1.0f / (1.0f + share);
 }
 
-// The upper tail of the normal distribution at |x|, relative error below 1e-5 as far as it is a normal number; `gauss` becomes e^(-x^2 / 2).
+// The upper tail of the normal distribution at |x|, relative error below 1e-5 as far as it is a normal number; `gauss`
+// becomes e^(-x^2 / 2).
 // Source of the form: Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.2.17; the polynomial is fitted
 // for the least relative error, so that it holds far from 0 too.
 template <int W>
@@ -55,8 +56,8 @@ struct GeluForwardBlock {
       tanh_share<W>(share, x, x * x);
       x *= share;
     } else {  // max(x, 0) less what lies beyond |x|: no digits are lost where x is far below 0
-      const Floats<W> size = x < 0.0f ? -x : x;
-      Floats<W> tail, gauss;
+      Floats<W> size = x < 0.0f ? -x : x, tail, gauss;
+      at_most<W>(size, 20.0f);  // where the tail is 0, so that it is for infinity
       normal_tail<W>(tail, size, gauss);
       at_least<W>(x, 0.0f);
       x -= size * tail;
