@@ -99,6 +99,17 @@ BOOST_AUTO_TEST_CASE(steps_that_are_not_finite_are_counted) {
   BOOST_TEST(state.updates() == 1);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_done_every_so_many_steps) {
+  const auto due = [](Index step, Index every, bool at_end) {
+    return RunState{.step = step}.is_due(every, 10, at_end);
+  };
+  BOOST_TEST(due(4, 2, false));
+  BOOST_TEST(!due(5, 2, false));
+  BOOST_TEST(!due(5, 0, true));
+  BOOST_TEST(!due(10, 2, false));
+  BOOST_TEST(due(10, 3, true));
+}
+
 BOOST_AUTO_TEST_CASE(weights_that_are_not_finite_are_not_saved) {
   const RunState state{.step = 7};
   state.check_values(1);

@@ -45,9 +45,7 @@ class ContrastiveTrainer {
       : recipe_(checked(std::move(recipe))),
         folder_(recipe_.out, recipe_.checkpoints_kept),
         resumed_(folder_.newest()),
-        net_(resumed_               ? Net::load(folder_.path(*resumed_))
-             : recipe_.from_scratch ? Net::make(ModelConfig::load(recipe_.start), recipe_.seed)
-                                    : Net::load(recipe_.start)),
+        net_(first_network<Net>(recipe_, folder_, resumed_)),
         texts_(net_.config(), recipe_.seed),
         parameters_(joined(net_.parameters(), texts_.store.parameters())),
         processor_(Processor::load(recipe_.start, S::FormatKind::variant)),
@@ -112,9 +110,8 @@ class ContrastiveTrainer {
       log.add(report);
       events.add(report);
       progress.show(report);
-      const bool last = state_.step == recipe_.steps, stop = interrupt.requested() && !last;
-      const bool due = recipe_.checkpoint_every > 0 && state_.step % recipe_.checkpoint_every == 0;
-      if (stop || (due && !last)) save_checkpoint();
+      const bool stop = interrupt.requested() && state_.step < recipe_.steps;
+      if (stop || state_.is_due(recipe_.checkpoint_every, recipe_.steps, false)) save_checkpoint();
       if (stop) return RunEnd::Interrupted;
     }
     write_folder_atomically(recipe_.out + "/model", [&](const std::string& path) { save_model(path); });

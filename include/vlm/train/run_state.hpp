@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,8 @@
 #include <vlm/data/loader.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/io/json.hpp>
+#include <vlm/model/config.hpp>
+#include <vlm/train/checkpoint.hpp>
 #include <vlm/train/progress.hpp>
 #include <vlm/train/recipe.hpp>
 #include <vlm/train/schedule.hpp>
@@ -34,6 +37,14 @@ inline Schedule rate_schedule(const Recipe& recipe) {
           .shape = recipe.rate_shape};
 }
 
+// The network that a run begins with: that of the checkpoint that it resumes, a random one, or the start.
+template <class Net>
+Net first_network(const Recipe& recipe, const CheckpointFolder& folder, std::optional<Index> resumed) {
+  if (resumed) return Net::load(folder.path(*resumed));
+  return recipe.from_scratch ? Net::make(ModelConfig::load(recipe.start), recipe.seed)
+                             : Net::load(recipe.start);
+}
+
 // Counters that a run goes on with. Weights and optimizer stand beside them in files of their own; all randomness is a
 // function of the seed and these.
 struct RunState {
@@ -41,6 +52,10 @@ struct RunState {
   Index skipped = 0, skipped_in_a_row = 0;
 
   Index updates() const { return step - skipped; }
+  // Whether something done every so many of the `steps` is due after this one; 0: never. The last step counts as `at_end`.
+  bool is_due(Index every, Index steps, bool at_end) const {
+    return step == steps ? at_end : every > 0 && step % every == 0;
+  }
 
   // Counts a step and says in its report whether it updates nothing, since its loss or gradient is not finite. Throws
   // DataError [diverged] where more such steps follow each other than `allowed`; the step does not count then.

@@ -52,7 +52,7 @@ class Trainer {
         folder_(recipe_.out, recipe_.checkpoints_kept),
         resumed_(folder_.newest()),
         ledger_(affordable_ledger()),
-        net_(first_network()),
+        net_(first_network<Net>(recipe_, folder_, resumed_)),
         flop_(net_),
         processor_(Processor::load(recipe_.start, S::FormatKind::variant)),
         loader_(recipe_.data, processor_, loader_settings(recipe_, S::context)),
@@ -129,12 +129,13 @@ class Trainer {
     EventFile events(recipe_.out, state_.step);
     while (state_.step < recipe_.steps) {
       Report report = step();
-      if (validation_ && is_due(recipe_.validate_every, true)) report.validation = validate();
+      if (validation_ && state_.is_due(recipe_.validate_every, recipe_.steps, true))
+        report.validation = validate();
       log.add(report);
       events.add(report);
       progress.show(report);
       const bool stop = interrupt.requested() && state_.step < recipe_.steps;
-      if (stop || is_due(recipe_.checkpoint_every, false)) save_checkpoint();
+      if (stop || state_.is_due(recipe_.checkpoint_every, recipe_.steps, false)) save_checkpoint();
       if (stop) return RunEnd::Interrupted;
     }
     write_folder_atomically(recipe_.out + "/model", [&](const std::string& path) { save_model(path); });
@@ -163,21 +164,12 @@ class Trainer {
     if (recipe.context == 0) recipe.context = S::context;
     return recipe;
   }
-  // Whether something done every so many steps is due after this one. The last step counts as `at_end`.
-  bool is_due(Index every, bool at_end) const {
-    return state_.step == recipe_.steps ? at_end : every > 0 && state_.step % every == 0;
-  }
   // Refuses what this machine cannot hold.
   MemoryLedger affordable_ledger() const {
     const ModelConfig config = ModelConfig::load(recipe_.start);
     const LoaderSettings loader = loader_settings(recipe_, S::context);
     require_memory(memory_ledger<Net>(config, loader, 0, recipe_.threads), loader, machine_memory());
     return memory_ledger<Net>(config, loader, 0.5, recipe_.threads);
-  }
-  Net first_network() const {
-    if (resumed_) return Net::load(folder_.path(*resumed_));
-    return recipe_.from_scratch ? Net::make(ModelConfig::load(recipe_.start), recipe_.seed)
-                                : Net::load(recipe_.start);
   }
   void save_model(const std::string& path) {
     state_.check_values(optimizer_.value_norm(runtime_));
