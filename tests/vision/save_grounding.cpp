@@ -34,7 +34,8 @@ BOOST_AUTO_TEST_CASE(an_answer_is_drawn_and_saved) {
   vlm::register_png_writer(kept);
   BOOST_TEST(message == "vlm::ConfigError [image-format]\n  file      " + path +
                             "\n  expected  a program that was built with vlm::image\n"
-                            "  got       one that writes no PNG");
+                            "  got       one that writes no PNG\n"
+                            "  try       link vlm::image, or write_ppm");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

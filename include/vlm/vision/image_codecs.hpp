@@ -53,7 +53,8 @@ inline void write_png(const std::string& path, const Image& image) {
   if (!write)
     throw ConfigError("image-format", {{"file", path},
                                        {"expected", "a program that was built with vlm::image"},
-                                       {"got", "one that writes no PNG"}});
+                                       {"got", "one that writes no PNG"},
+                                       {"try", "link vlm::image, or write_ppm"}});
   write_file_atomically(path, write(image));
 }
 
