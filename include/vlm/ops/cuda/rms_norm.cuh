@@ -17,8 +17,8 @@ namespace vlm::cuda {
 inline constexpr int warp_threads = 32;
 inline constexpr int block_threads = 256;
 inline constexpr Index warp_elements = 1024;  // of the longest group that one warp takes
-inline constexpr Index groups_per_part = 128;
-inline constexpr int part_lanes = 16;  // threads that add up the parts of one column
+inline constexpr Index strip_groups = 32;     // that one thread adds up for the weight's gradient
+inline constexpr int part_lanes = 16;         // threads that add up the parts of one column
 
 inline void check_launch(const char* operation, Index rows, Index features) {
   if (const cudaError_t status = cudaGetLastError(); status != cudaSuccess)
@@ -56,11 +56,18 @@ __device__ inline void write(T* row, Index first, Index end, const Pack<T, Width
   }
 }
 
+// To the nearest, by one instruction.
+__device__ inline void round_to(float& to, float value) { to = value; }
+__device__ inline void round_to(bf16& to, float value) {
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(to.bits) : "f"(value));
+}
+
 // The sum over the threads of a group, known to all of them, in a fixed tree.
 template <int Threads>
 __device__ inline float sum_over(float value) {
-  for (int offset = warp_threads / 2; offset > 0; offset /= 2)
-    value += __shfl_xor_sync(0xffffffffu, value, offset);
+  constexpr int lanes = Threads < warp_threads ? Threads : warp_threads;
+  const unsigned all = 0xffffffffu >> (warp_threads - lanes) << (threadIdx.x % warp_threads / lanes * lanes);
+  for (int offset = lanes / 2; offset > 0; offset /= 2) value += __shfl_xor_sync(all, value, offset);
   if constexpr (Threads > warp_threads) {
     __shared__ float warp_sums[Threads / warp_threads];
     __syncthreads();
@@ -96,9 +103,11 @@ __global__ void rms_norm_forward(RmsNormForward<Cuda, T> op, Index group, Index 
   for (Index j = begin; j < group; j += Threads * width) {
     auto some = read<Aligned, width>(x, j, group);
     const auto weight = read<Aligned, width>(op.weight.data, j, group);
-    for (int i = 0; i < width; ++i)
-      some.values[i] = static_cast<T>(
-          static_cast<float>(static_cast<T>(static_cast<float>(some.values[i]) * factor)) * weight.values[i]);
+    for (int i = 0; i < width; ++i) {
+      T normalised;
+      round_to(normalised, static_cast<float>(some.values[i]) * factor);
+      round_to(some.values[i], static_cast<float>(normalised) * weight.values[i]);
+    }
     write<Aligned>(y, j, group, some);
   }
 }
@@ -126,26 +135,39 @@ __global__ void rms_norm_backward_input(RmsNormBackward<Cuda, T> op, Index group
     const auto weight = read<Aligned, width>(op.weight.data, j, group);
     auto slopes = read<Aligned, width>(dy, j, group);
     for (int i = 0; i < width; ++i)
-      slopes.values[i] = static_cast<T>(static_cast<float>(slopes.values[i]) * weight.values[i] * factor -
-                                        static_cast<float>(some.values[i]) * slope);
+      round_to(slopes.values[i], static_cast<float>(slopes.values[i]) * weight.values[i] * factor -
+                                     static_cast<float>(some.values[i]) * slope);
     write<Aligned>(op.dx.row(row) + part * group, j, group, slopes);
   }
 }
 
-// sums[part][j] = sum over a part's groups of dy * x * rstd
-template <class T>
+// sums[part][j] = sum over a part's groups of dy * x * rstd. Each thread of a block [lanes, strips] adds up the columns of
+// one pack over a strip of groups; the strips are then added in order.
+template <class T, bool Aligned>
 __global__ void rms_norm_weight_parts(RmsNormBackward<Cuda, T> op, Index group, Index groups, float* sums) {
-  const Index j = blockIdx.x * static_cast<Index>(blockDim.x) + threadIdx.x;
-  if (j >= group) return;
-  const Index first = blockIdx.y * groups_per_part, all = op.x.rows() * groups;
-  const Index end = first + groups_per_part < all ? first + groups_per_part : all;
-  float sum = 0;
-  for (Index at = first; at < end; ++at) {
-    const Index row = at / groups, part = at % groups, column = part * group + j;
-    sum +=
-        static_cast<float>(op.dy(row, column)) * static_cast<float>(op.x(row, column)) * op.rstd(row, part);
+  constexpr int width = pack_width<T>;
+  __shared__ float strips[block_threads * width];
+  const Index column = (blockIdx.y * static_cast<Index>(blockDim.x) + threadIdx.x) * width;
+  const Index strip = blockIdx.x * static_cast<Index>(blockDim.y) + threadIdx.y, all = op.x.rows() * groups;
+  const Index first = strip * strip_groups, end = first + strip_groups < all ? first + strip_groups : all;
+  float sum[width] = {};
+  for (Index at = first; at < end && column < group; ++at) {
+    const Index row = at / groups, part = at % groups;
+    const auto some = read<Aligned, width>(op.x.row(row) + part * group, column, group);
+    const auto slopes = read<Aligned, width>(op.dy.row(row) + part * group, column, group);
+    const float factor = op.rstd(row, part);
+    for (int i = 0; i < width; ++i)
+      sum[i] += static_cast<float>(slopes.values[i]) * static_cast<float>(some.values[i]) * factor;
   }
-  sums[blockIdx.y * group + j] = sum;
+  for (int i = 0; i < width; ++i) strips[(threadIdx.y * blockDim.x + threadIdx.x) * width + i] = sum[i];
+  __syncthreads();
+  for (unsigned at = threadIdx.y * blockDim.x + threadIdx.x; at < blockDim.x * width;
+       at += blockDim.x * blockDim.y) {
+    float total = 0;
+    for (unsigned one = 0; one < blockDim.y; ++one) total += strips[one * blockDim.x * width + at];
+    const Index j = blockIdx.y * static_cast<Index>(blockDim.x) * width + at;
+    if (j < group) sums[blockIdx.x * group + j] = total;
+  }
 }
 
 // into[j] += sum over parts. A template only so that several translation units may hold it.
@@ -178,21 +200,42 @@ bool in_packs(Index group, const View<const float, 1, Cuda>& weight, const Views
 }
 
 // Calls launch(threads of a group, aligned) with constants.
-template <class Launch>
+template <class T, class Launch>
 void choose(Index group, bool aligned, Launch&& launch) {
-  using Warp = std::integral_constant<int, warp_threads>;
-  using Block = std::integral_constant<int, block_threads>;
-  if (group <= warp_elements)
-    aligned ? launch(Warp{}, std::true_type{}) : launch(Warp{}, std::false_type{});
+  const auto with = [&]<int Threads>(std::integral_constant<int, Threads> threads) {
+    aligned ? launch(threads, std::true_type{}) : launch(threads, std::false_type{});
+  };
+  const Index packs = (group + pack_width<T> - 1) / pack_width<T>;
+  if (packs <= 8)
+    with(std::integral_constant<int, 8>{});
+  else if (packs <= 16)
+    with(std::integral_constant<int, 16>{});
+  else if (group <= warp_elements)
+    with(std::integral_constant<int, warp_threads>{});
   else
-    aligned ? launch(Block{}, std::true_type{}) : launch(Block{}, std::false_type{});
+    with(std::integral_constant<int, block_threads>{});
 }
 
 inline unsigned blocks_for(Index groups, int threads) {
   const Index each = block_threads / threads;
   return static_cast<unsigned>((groups + each - 1) / each);
 }
-inline Index parts_for(Index groups) { return (groups + groups_per_part - 1) / groups_per_part; }
+
+// How the weight's gradient is taken apart.
+struct WeightParts {
+  unsigned lanes = warp_threads / 4, strips, columns, parts;
+  WeightParts(Index packs, Index groups) {
+    while (lanes < block_threads && lanes < packs) lanes *= 2;
+    strips = block_threads / lanes;
+    columns = static_cast<unsigned>((packs + lanes - 1) / lanes);
+    parts = static_cast<unsigned>((groups + strips * strip_groups - 1) / (strips * strip_groups));
+  }
+};
+template <class T>
+WeightParts weight_parts(const RmsNormBackward<Cuda, T>& op) {
+  const Index group = op.weight.rows();
+  return {(group + pack_width<T> - 1) / pack_width<T>, op.x.rows() * (op.x.extent[1] / group)};
+}
 
 }  // namespace vlm::cuda
 
@@ -202,7 +245,7 @@ template <class T>
 void compute(Queue<Cuda>& queue, const RmsNormForward<Cuda, T>& op, Scratch) {
   const Index group = op.weight.rows(), groups = op.x.extent[1] / group, all = op.x.rows() * groups;
   if (all == 0) return;
-  cuda::choose(group, cuda::in_packs(group, op.weight, op.x, op.y), [&](auto threads, auto aligned) {
+  cuda::choose<T>(group, cuda::in_packs(group, op.weight, op.x, op.y), [&](auto threads, auto aligned) {
     cuda::rms_norm_forward<T, threads(), aligned()>
         <<<cuda::blocks_for(all, threads()), cuda::block_threads, 0, queue.stream()>>>(op, group, groups);
   });
@@ -211,8 +254,8 @@ void compute(Queue<Cuda>& queue, const RmsNormForward<Cuda, T>& op, Scratch) {
 
 template <class T>
 std::size_t scratch_bytes(const Queue<Cuda>&, const RmsNormBackward<Cuda, T>& op) {
-  const Index group = op.weight.rows(), groups = op.x.rows() * (op.x.extent[1] / group);
-  return op.dweight ? static_cast<std::size_t>(cuda::parts_for(groups) * group) * sizeof(float) : 0;
+  if (!op.dweight) return 0;
+  return cuda::weight_parts(op).parts * static_cast<std::size_t>(op.weight.rows()) * sizeof(float);
 }
 
 template <class T>
@@ -221,22 +264,24 @@ void compute(Queue<Cuda>& queue, const RmsNormBackward<Cuda, T>& op, Scratch scr
   if (all == 0) return;
   // The weight's gradient first: dx may overwrite dy.
   if (op.dweight) {
-    const auto parts = static_cast<unsigned>(cuda::parts_for(all));
-    const auto blocks = static_cast<unsigned>((group + cuda::block_threads - 1) / cuda::block_threads);
-    const auto warps = static_cast<unsigned>((group + cuda::warp_threads - 1) / cuda::warp_threads);
+    const cuda::WeightParts p = cuda::weight_parts(op);
+    const dim3 grid(p.parts, p.columns), block(p.lanes, p.strips);
     float* sums = scratch.as<float>();
-    cuda::rms_norm_weight_parts<T>
-        <<<dim3(blocks, parts), cuda::block_threads, 0, queue.stream()>>>(op, group, groups, sums);
+    if (cuda::in_packs(group, op.weight, op.x, op.dy))
+      cuda::rms_norm_weight_parts<T, true><<<grid, block, 0, queue.stream()>>>(op, group, groups, sums);
+    else
+      cuda::rms_norm_weight_parts<T, false><<<grid, block, 0, queue.stream()>>>(op, group, groups, sums);
+    const auto warps = static_cast<unsigned>((group + cuda::warp_threads - 1) / cuda::warp_threads);
     cuda::add_parts<float><<<warps, dim3(cuda::warp_threads, cuda::part_lanes), 0, queue.stream()>>>(
-        sums, parts, group, op.dweight.data);
+        sums, p.parts, group, op.dweight.data);
   }
   if (op.dx)
-    cuda::choose(group, cuda::in_packs(group, op.weight, op.x, op.dy, op.dx),
-                 [&](auto threads, auto aligned) {
-                   cuda::rms_norm_backward_input<T, threads(), aligned()>
-                       <<<cuda::blocks_for(all, threads()), cuda::block_threads, 0, queue.stream()>>>(
-                           op, group, groups);
-                 });
+    cuda::choose<T>(group, cuda::in_packs(group, op.weight, op.x, op.dy, op.dx),
+                    [&](auto threads, auto aligned) {
+                      cuda::rms_norm_backward_input<T, threads(), aligned()>
+                          <<<cuda::blocks_for(all, threads()), cuda::block_threads, 0, queue.stream()>>>(
+                              op, group, groups);
+                    });
   cuda::check_launch("RmsNormBackward", op.x.rows(), op.x.extent[1]);
 }
 
