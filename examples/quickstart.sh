@@ -197,7 +197,7 @@ stage text-warm-up "$run/contrastive/model" "$run/data/text.jsonl" --steps $((22
   --learning-rate 3e-3 --end-rate 3e-4 --warm-up 30 --checkpoint-every 1000
 stage S0 "$run/text-warm-up/model" "$run/data/captions.jsonl" --steps 150 \
   --learning-rate 2e-3 --end-rate 5e-4 --warm-up 10
-stage S1 "$run/S0/model" "$run/data/mixed.jsonl" --steps $((2600 * scale)) --context 3072 \
+stage S1 "$run/S0/model" "$run/data/mixed.jsonl" --steps $((4000 * scale)) --context 3072 \
   --learning-rate 1.5e-3 --end-rate 3e-4 --warm-up 50 --checkpoint-every 1000
 stage S2 "$run/S1/model" "$run/data/long.jsonl" --steps $((120 * scale)) --context 4096 \
   --learning-rate 5e-4 --end-rate 3e-4 --warm-up 10

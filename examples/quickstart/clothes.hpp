@@ -33,7 +33,6 @@ inline const std::string count_all_question = "How many items are there?";
 inline const std::string read_question = "Read it out.";
 inline const std::string name_all_question = "Name the items row by row.";
 inline const std::string locate_all_question = "Locate every item.";
-inline const std::string narrate_question = "What appears when?";
 inline const std::string code_question = "What is the code?";
 
 // Each way to ask for a caption has one wording of the answer, so that answers can be compared exactly.

@@ -179,20 +179,15 @@ Talk count(const std::vector<Collage>& collages, Dice& dice) {
   dice.shuffle(talk.rounds);
   return talk;
 }
-// When each item of a clip appears, or `narrated` in order.
-Talk tell_times(Deck& deck, std::size_t items, bool narrated) {
+Talk tell_times(Deck& deck, std::size_t items) {
   Dice& dice = deck.dice();
   constexpr double rates[] = {0.5, 1, 2};
   const Clip clip{deck.of_different_classes(items), rates[dice.below(3)]};
   Talk talk{{see(clip)}, {}};
-  std::string narration;
-  for (std::size_t i = 0; i < items; ++i) {
-    const std::string when = clip.items[i].item().name + " at " + vlm::time_text(clip.time(i));
-    talk.rounds.push_back({when_is(clip.items[i].item()), when});
-    narration += (narration.empty() ? "" : ", ") + when;
-  }
+  for (std::size_t i = 0; i < items; ++i)
+    talk.rounds.push_back(
+        {when_is(clip.items[i].item()), clip.items[i].item().name + " at " + vlm::time_text(clip.time(i))});
   dice.shuffle(talk.rounds);
-  if (narrated) talk.rounds = {{narrate_question, narration}};
   return talk;
 }
 
@@ -247,39 +242,34 @@ struct Split {
   }
 };
 
-// A clip of two to four items: the short ones make it easy to find out what a time refers to.
-Talk clip_talk(Deck& deck) {
-  const std::size_t items = 2 + deck.dice().below(3);
-  return tell_times(deck, items, deck.dice().percent(40));
-}
-
 Talk mixed(Split& split) {
   Deck& deck = split.deck;
   const std::size_t kind = deck.dice().below(100);
   if (kind < 10) return describe(deck);
-  if (kind < 28) return name(deck.deal());
-  if (kind < 35) return compare(deck);
-  if (kind < 41) return ground_all(split.collages, deck.dice());
-  if (kind < 57) return ground(split.collages, deck.dice());
-  if (kind < 66) return name_all(split.collages, deck.dice());
-  if (kind < 76) return count(split.collages, deck.dice());
-  return clip_talk(deck);
+  if (kind < 26) return name(deck.deal());
+  if (kind < 32) return compare(deck);
+  if (kind < 38) return ground_all(split.collages, deck.dice());
+  if (kind < 54) return ground(split.collages, deck.dice());
+  if (kind < 62) return name_all(split.collages, deck.dice());
+  if (kind < 72) return count(split.collages, deck.dice());
+  return tell_times(deck, 4);
 }
 
 Talk long_mixed(Split& split, std::size_t pages) {
   Deck& deck = split.deck;
   const std::size_t kind = deck.dice().below(100);
   if (kind < 30) return read_document(deck, pages / 2 + deck.dice().below(pages / 2 + 1));
-  if (kind < 40) return tell_times(deck, 4 + deck.dice().below(5), false);
+  if (kind < 40) return tell_times(deck, 4 + deck.dice().below(5));
   return mixed(split);
 }
 
 Talk instruction(Split& split) {
   const std::size_t kind = split.deck.dice().below(100);
-  if (kind < 36) return name(split.deck.deal());
-  if (kind < 40) return think(split.deck.deal());
-  if (kind < 44) return read_document(split.deck, 6);
-  if (kind < 56) return ground(split.collages, split.deck.dice());
+  if (kind < 34) return name(split.deck.deal());
+  if (kind < 38) return think(split.deck.deal());
+  if (kind < 42) return read_document(split.deck, 6);
+  if (kind < 54) return ground(split.collages, split.deck.dice());
+  if (kind < 62) return count(split.collages, split.deck.dice());
   return mixed(split);
 }
 
@@ -293,7 +283,7 @@ Talk text(Split& split) {
   const std::size_t kind = dice.below(100);
   if (kind < 20) return read_out(dice);
   if (kind < 35) return in_words(read_document(split.deck, 2 + dice.below(3)));
-  if (kind < 50) return in_words(clip_talk(split.deck));
+  if (kind < 50) return in_words(tell_times(split.deck, 2 + dice.below(4)));
   if (kind < 55) return in_words(instruction(split));
   if (kind < 96) return in_words(mixed(split));
   const Class& item = dice.one_of(classes);
@@ -388,7 +378,7 @@ void compose_held_out(Split& split, const std::string& out) {
   write("pairs", few, [&](std::size_t) { return compare(deck); });
   write("grounding", few, [&](std::size_t) { return ground(split.collages, deck.dice()); });
   write("counting", few, [&](std::size_t) { return count_one(split.collages, deck.dice()); });
-  write("time", few, [&](std::size_t) { return tell_times(deck, 4, false); });
+  write("time", few, [&](std::size_t) { return tell_times(deck, 4); });
   write("documents", few / 2, [&](std::size_t) { return read_document(deck, 6); });
 }
 
