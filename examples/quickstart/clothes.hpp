@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 namespace clothes {
 
@@ -57,9 +58,14 @@ inline std::string when_is(const Class& item) { return "When does the " + item.n
 inline std::string number_of(const Class& item) {
   return "Which number stands beside the " + item.name + "?";
 }
-inline std::string thoughts(const Class& item) {
-  return "<think>\nIt is " + item.definition + ", one of the kind " + item.group + ".\n</think>\n\n" +
-         item.name;
+inline std::string sentence_about(const Class& item) {
+  return "It is " + item.definition + ", one of the kind " + item.group + ".";
+}
+// An answer after thoughts, one in a line.
+inline std::string thoughts(const std::vector<std::string>& lines, const std::string& answer) {
+  std::string text = "<think>\n";
+  for (const std::string& line : lines) text += line + "\n";
+  return text + "</think>\n\n" + answer;
 }
 inline std::string yes_no(bool yes) { return yes ? "yes" : "no"; }
 

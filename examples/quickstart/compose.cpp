@@ -98,7 +98,9 @@ Talk describe(Deck& deck) {
 }
 Talk name(const Picture& picture) { return {{see(picture)}, {classify(picture.item())}}; }
 Talk think(const Picture& picture) {
-  return {{see(picture)}, {{classify_question + thinking_request, thoughts(picture.item())}}};
+  return {{see(picture)},
+          {{classify_question + thinking_request,
+            thoughts({sentence_about(picture.item())}, picture.item().name)}}};
 }
 
 Talk compare(Deck& deck) {
@@ -179,16 +181,23 @@ Talk count(const std::vector<Collage>& collages, Dice& dice) {
   dice.shuffle(talk.rounds);
   return talk;
 }
+// When an item of a clip appears. What names a moment stands before what is seen then; to find it, the thoughts go
+// through the clip, and the answer finds the item in them, as do the shorter answers that follow.
 Talk tell_times(Deck& deck, std::size_t items) {
   Dice& dice = deck.dice();
   constexpr double rates[] = {0.5, 1, 2};
   const Clip clip{deck.of_different_classes(items), rates[dice.below(3)]};
-  Talk talk{{see(clip)}, {}};
-  for (std::size_t i = 0; i < items; ++i)
-    talk.rounds.push_back(
-        {when_is(clip.items[i].item()), clip.items[i].item().name + " at " + vlm::time_text(clip.time(i))});
-  dice.shuffle(talk.rounds);
-  return talk;
+  std::vector<Round> rounds;
+  std::vector<std::string> moments;
+  for (std::size_t i = 0; i < items; ++i) {
+    const Class& item = clip.items[i].item();
+    moments.push_back(item.name + " at " + vlm::time_text(clip.time(i)));
+    rounds.push_back({when_is(item), moments.back()});
+  }
+  dice.shuffle(rounds);
+  rounds.resize(2);
+  rounds.front() = {rounds.front().question + thinking_request, thoughts(moments, rounds.front().answer)};
+  return {{see(clip)}, rounds};
 }
 
 std::string digits(Dice& dice, std::size_t length) {
