@@ -1,6 +1,7 @@
 // evaluate FOLDER TASK.jsonl: free greedy answers to the prompts of a task, compared with the
 // answers that stand in it. A line holds messages; what an assistant says after the last user
-// message is the expected answer. Where that points at boxes, their mean overlap is told too.
+// message is the expected answer; thoughts before it are not compared. Where that points at boxes, their mean overlap is
+// told too.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -26,8 +27,10 @@ struct Options {
   int threads = 0;
 };
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view space = " \t\r\n";
+// What an answer says, without its thoughts and the space around it.
+std::string_view said(std::string_view text) {
+  constexpr std::string_view space = " \t\r\n", thought = "</think>";
+  if (const std::size_t end = text.rfind(thought); end != text.npos) text.remove_prefix(end + thought.size());
   const std::size_t begin = text.find_first_not_of(space);
   return begin == text.npos ? std::string_view()
                             : text.substr(begin, text.find_last_not_of(space) + 1 - begin);
@@ -84,12 +87,12 @@ Score answer_task(const AnswerPrompts& answer_prompts, const Options& options, s
     for (std::size_t i = 0; i < answers.size(); ++i) {
       const std::string answer = tokenizer.decode(answers[i], vlm::SpecialTokens::Skip);
       const std::string expected = vlm::reference_answer(conversations[i]);
-      if (trimmed(expected).empty())
+      if (said(expected).empty())
         throw vlm::DataError("task-line", {{"file", options.task},
                                            {"line", std::to_string(conversations[i].place.line)},
                                            {"expected", "an assistant's answer after the last user message"},
                                            {"got", "none"}});
-      const bool correct = trimmed(answer) == trimmed(expected);
+      const bool correct = said(answer) == said(expected);
       score.correct += correct;
       ++score.count;
       add_overlaps(answer, expected, score);
@@ -139,7 +142,7 @@ int evaluate(const Options& options) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  CLI::App app("Scores free greedy answers to a task by exact match after trimming.");
+  CLI::App app("Scores free greedy answers to a task by exact match of what follows their thoughts.");
   Options options;
   app.add_option("FOLDER", options.folder, "the model: config, weights, tokenizer, preprocessor")->required();
   app.add_option("TASK", options.task, "conversations, one JSON object a line")->required();

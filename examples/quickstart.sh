@@ -138,7 +138,7 @@ check_scale() {
 # The score that `evaluate` prints for the first LIMIT lines of a task under a model: exact match, or mean IoU of boxes.
 score_of() {
   local model=$1 task=$2 limit=$3 text
-  text=$("$programs/evaluate" "$model" "$run/data/test_$task.jsonl" --limit "$limit" --max-tokens 40) || return 1
+  text=$("$programs/evaluate" "$model" "$run/data/test_$task.jsonl" --limit "$limit" --max-tokens 80) || return 1
   sed -n 's/^\(exact match\|mean IoU\) \([0-9.]*\).*/\2/p' <<< "$text" | tail -n 1
 }
 
@@ -197,7 +197,7 @@ stage text-warm-up "$run/contrastive/model" "$run/data/text.jsonl" --steps $((22
   --learning-rate 3e-3 --end-rate 3e-4 --warm-up 30 --checkpoint-every 1000
 stage S0 "$run/text-warm-up/model" "$run/data/captions.jsonl" --steps 150 \
   --learning-rate 2e-3 --end-rate 5e-4 --warm-up 10
-stage S1 "$run/S0/model" "$run/data/mixed.jsonl" --steps $((2600 * scale)) --context 3072 \
+stage S1 "$run/S0/model" "$run/data/mixed.jsonl" --steps $((4000 * scale)) --context 3072 \
   --learning-rate 1.5e-3 --end-rate 3e-4 --warm-up 50 --checkpoint-every 1000
 stage S2 "$run/S1/model" "$run/data/long.jsonl" --steps $((120 * scale)) --context 4096 \
   --learning-rate 5e-4 --end-rate 3e-4 --warm-up 10

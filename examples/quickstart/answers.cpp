@@ -98,7 +98,7 @@ int show_answers(const std::string& folder, const std::vector<std::string>& task
   for (const vlm::Conversation& conversation : conversations)
     prompts.push_back(processor.prompt(conversation));
   const vlm::Tokenizer& tokenizer = processor.tokenizer();
-  const vlm::GenerateSettings settings{.max_tokens = 64,
+  const vlm::GenerateSettings settings{.max_tokens = 96,
                                        .stop_tokens = {tokenizer.id_of("<|im_end|>").value()},
                                        .vocabulary = static_cast<Index>(tokenizer.vocabulary_size())};
   const auto net = vlm::Model<vlm::Qwen3VL, vlm::Cpu>::load(folder);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 namespace clothes {
 
@@ -31,6 +32,8 @@ inline const std::string same_question = "Do both pictures show the same kind of
 inline const std::string both_question = "Name the items from left to right.";
 inline const std::string count_all_question = "How many items are there?";
 inline const std::string read_question = "Read it out.";
+inline const std::string name_all_question = "Name the items row by row.";
+inline const std::string locate_all_question = "Locate every item.";
 inline const std::string code_question = "What is the code?";
 
 // Each way to ask for a caption has one wording of the answer, so that answers can be compared exactly.
@@ -55,9 +58,14 @@ inline std::string when_is(const Class& item) { return "When does the " + item.n
 inline std::string number_of(const Class& item) {
   return "Which number stands beside the " + item.name + "?";
 }
-inline std::string thoughts(const Class& item) {
-  return "<think>\nIt is " + item.definition + ", one of the kind " + item.group + ".\n</think>\n\n" +
-         item.name;
+inline std::string sentence_about(const Class& item) {
+  return "It is " + item.definition + ", one of the kind " + item.group + ".";
+}
+// An answer after thoughts, one in a line.
+inline std::string thoughts(const std::vector<std::string>& lines, const std::string& answer) {
+  std::string text = "<think>\n";
+  for (const std::string& line : lines) text += line + "\n";
+  return text + "</think>\n\n" + answer;
 }
 inline std::string yes_no(bool yes) { return yes ? "yes" : "no"; }
 

@@ -98,7 +98,9 @@ Talk describe(Deck& deck) {
 }
 Talk name(const Picture& picture) { return {{see(picture)}, {classify(picture.item())}}; }
 Talk think(const Picture& picture) {
-  return {{see(picture)}, {{classify_question + thinking_request, thoughts(picture.item())}}};
+  return {{see(picture)},
+          {{classify_question + thinking_request,
+            thoughts({sentence_about(picture.item())}, picture.item().name)}}};
 }
 
 Talk compare(Deck& deck) {
@@ -115,41 +117,87 @@ Talk compare(Deck& deck) {
   return {{see(left), see(right)}, rounds};
 }
 
-// Where each item is that is the only one of its kind. Like all answers that point at something, these name it first:
-// a small model finds what it has just named.
+// Answers that point at something name it first: a small model finds what it has just named.
+std::string entry_text(const Collage::Item& item) {
+  return "{\"label\": \"" + classes.at(item.label).name + "\", \"bbox_2d\": " + box_text(item) + "}";
+}
+// Where each item is that is the only one of its kind.
 Talk ground(const std::vector<Collage>& collages, Dice& dice) {
   for (;;) {
     const Collage& collage = dice.one_of(collages);
     std::vector<Round> rounds;
-    for (const Collage::Item& item : collage.items) {
-      const Class& kind = classes.at(item.label);
+    for (const Collage::Item& item : collage.items)
       if (collage.count(item.label) == 1)
-        rounds.push_back(
-            {locate(kind), "[{\"label\": \"" + kind.name + "\", \"bbox_2d\": " + box_text(item) + "}]"});
-    }
+        rounds.push_back({locate(classes.at(item.label)), "[" + entry_text(item) + "]"});
     if (rounds.empty()) continue;
     dice.shuffle(rounds);
     return {{see(collage, true)}, rounds};
   }
 }
-Talk count(const std::vector<Collage>& collages, Dice& dice) {
+// What is where, of everything in order. Before a model can look for one thing, it has to know one from another at its
+// place; lists teach that with every word.
+Talk ground_all(const std::vector<Collage>& collages, Dice& dice) {
   const Collage& collage = dice.one_of(collages);
-  Talk talk{{see(collage, false)}, {{count_all_question, std::to_string(collage.items.size())}}};
+  std::string list;
+  for (const Collage::Item& item : collage.items) list += (list.empty() ? "" : ", ") + entry_text(item);
+  return {{see(collage, true)}, {{locate_all_question, "[" + list + "]"}}};
+}
+Talk name_all(const std::vector<Collage>& collages, Dice& dice) {
+  const Collage& collage = dice.one_of(collages);
+  std::string list;
+  for (const Collage::Item& item : collage.items)
+    list += (list.empty() ? "" : ", ") + classes.at(item.label).name;
+  return {{see(collage, false)}, {{name_all_question, list}}};
+}
+Round count_all(const Collage& collage) { return {count_all_question, std::to_string(collage.items.size())}; }
+Round count_kind(const Collage& collage, std::size_t label) {
+  return {how_many(classes.at(label)), std::to_string(collage.count(label))};
+}
+// One held-out question: of all items or of one kind, which may be missing.
+Talk count_one(const std::vector<Collage>& collages, Dice& dice) {
+  const Collage& collage = dice.one_of(collages);
+  if (dice.percent(50)) return {{see(collage, false)}, {count_all(collage)}};
   const std::size_t label = dice.percent(75) ? dice.one_of(collage.items).label : dice.below(classes.size());
-  talk.rounds.push_back({how_many(classes.at(label)), std::to_string(collage.count(label))});
+  return {{see(collage, false)}, {count_kind(collage, label)}};
+}
+// Every kind that is there, and one that is not. To count all is easy; looking for a kind takes practice, most of all
+// where it comes more than once.
+Talk count(const std::vector<Collage>& collages, Dice& dice) {
+  const auto repeats = [](const Collage& collage) {
+    return std::any_of(collage.items.begin(), collage.items.end(),
+                       [&](const Collage::Item& item) { return collage.count(item.label) > 1; });
+  };
+  const Collage* collage = &dice.one_of(collages);
+  for (int tries = 0; tries < 2 && !repeats(*collage); ++tries) collage = &dice.one_of(collages);
+  Talk talk{{see(*collage, false)}, {count_all(*collage)}};
+  std::vector<std::size_t> missing;
+  for (std::size_t label = 0; label < classes.size(); ++label) {
+    if (collage->count(label) > 0)
+      talk.rounds.push_back(count_kind(*collage, label));
+    else
+      missing.push_back(label);
+  }
+  talk.rounds.push_back(count_kind(*collage, dice.one_of(missing)));
   dice.shuffle(talk.rounds);
   return talk;
 }
+// When an item of a clip appears. What names a moment stands before what is seen then; to find it, the thoughts go
+// through the clip, and the answer finds the item in them, as do the shorter answers that follow.
 Talk tell_times(Deck& deck, std::size_t items) {
   Dice& dice = deck.dice();
   constexpr double rates[] = {0.5, 1, 2};
   const Clip clip{deck.of_different_classes(items), rates[dice.below(3)]};
-  Talk talk{{see(clip)}, {}};
-  for (std::size_t i = 0; i < items; ++i)
-    talk.rounds.push_back(
-        {when_is(clip.items[i].item()), clip.items[i].item().name + " at " + vlm::time_text(clip.time(i))});
-  dice.shuffle(talk.rounds);
-  return talk;
+  std::vector<Round> rounds;
+  std::vector<std::string> moments;
+  for (std::size_t i = 0; i < items; ++i) {
+    const Class& item = clip.items[i].item();
+    moments.push_back(item.name + " at " + vlm::time_text(clip.time(i)));
+    rounds.push_back({when_is(item), moments.back()});
+  }
+  dice.shuffle(rounds);
+  rounds.resize(2);
+  rounds.front() = {rounds.front().question + thinking_request, thoughts(moments, rounds.front().answer)};
+  return {{see(clip)}, rounds};
 }
 
 std::string digits(Dice& dice, std::size_t length) {
@@ -206,11 +254,13 @@ struct Split {
 Talk mixed(Split& split) {
   Deck& deck = split.deck;
   const std::size_t kind = deck.dice().below(100);
-  if (kind < 12) return describe(deck);
-  if (kind < 35) return name(deck.deal());
-  if (kind < 43) return compare(deck);
-  if (kind < 65) return ground(split.collages, deck.dice());
-  if (kind < 78) return count(split.collages, deck.dice());
+  if (kind < 10) return describe(deck);
+  if (kind < 26) return name(deck.deal());
+  if (kind < 32) return compare(deck);
+  if (kind < 38) return ground_all(split.collages, deck.dice());
+  if (kind < 54) return ground(split.collages, deck.dice());
+  if (kind < 62) return name_all(split.collages, deck.dice());
+  if (kind < 72) return count(split.collages, deck.dice());
   return tell_times(deck, 4);
 }
 
@@ -224,10 +274,11 @@ Talk long_mixed(Split& split, std::size_t pages) {
 
 Talk instruction(Split& split) {
   const std::size_t kind = split.deck.dice().below(100);
-  if (kind < 36) return name(split.deck.deal());
-  if (kind < 40) return think(split.deck.deal());
-  if (kind < 44) return read_document(split.deck, 6);
-  if (kind < 56) return ground(split.collages, split.deck.dice());
+  if (kind < 34) return name(split.deck.deal());
+  if (kind < 38) return think(split.deck.deal());
+  if (kind < 42) return read_document(split.deck, 6);
+  if (kind < 54) return ground(split.collages, split.deck.dice());
+  if (kind < 62) return count(split.collages, split.deck.dice());
   return mixed(split);
 }
 
@@ -335,7 +386,7 @@ void compose_held_out(Split& split, const std::string& out) {
   });
   write("pairs", few, [&](std::size_t) { return compare(deck); });
   write("grounding", few, [&](std::size_t) { return ground(split.collages, deck.dice()); });
-  write("counting", few, [&](std::size_t) { return count(split.collages, deck.dice()); });
+  write("counting", few, [&](std::size_t) { return count_one(split.collages, deck.dice()); });
   write("time", few, [&](std::size_t) { return tell_times(deck, 4); });
   write("documents", few / 2, [&](std::size_t) { return read_document(deck, 6); });
 }
