@@ -256,8 +256,8 @@ BOOST_AUTO_TEST_CASE(a_video_may_be_its_frames) {
                  "What is it?<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n");
   BOOST_TEST((sample.videos == std::vector<vlm::Grid>{{2, 4, 6}}));
   const std::size_t step = sample.video_patches.size() / 2;
-  const std::vector<float> second(sample.video_patches.begin() + static_cast<std::ptrdiff_t>(step),
-                                  sample.video_patches.end());
+  const vlm::PatchRows second(sample.video_patches.begin() + static_cast<std::ptrdiff_t>(step),
+                              sample.video_patches.end());
   const Sample still = processor.training_sample(
       first_of(folder, line_of({clip({"b.ppm", "b.ppm"}, 4), text_item("What is it?")}, "A cat.")));
   BOOST_TEST((second == still.video_patches));

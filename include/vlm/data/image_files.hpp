@@ -42,7 +42,7 @@ class ImageFiles {
   }
   // Appends the patch rows of what load gives, without the image between; their grid. Images of IDX files allocate
   // nothing but what `rows` takes.
-  Grid append_patches(const std::string& reference, const ImageSettings& settings, std::vector<float>& rows) {
+  Grid append_patches(const std::string& reference, const ImageSettings& settings, PatchRows& rows) {
     Inside inside;
     if (find_inside(reference, inside))
       return append(*open_image(inside.bytes, shown(reference)), settings, rows);
@@ -80,7 +80,7 @@ class ImageFiles {
   }
 
  private:
-  static Grid append(ImageRows& image, const ImageSettings& settings, std::vector<float>& rows) {
+  static Grid append(ImageRows& image, const ImageSettings& settings, PatchRows& rows) {
     const Grid grid = image_grid(image.height(), image.width(), settings);
     const std::size_t begin = rows.size();
     rows.resize(begin + static_cast<std::size_t>(grid.patches() * settings.features()));

@@ -157,10 +157,13 @@ inline Grid image_grid(Index height, Index width, const ImageSettings& settings)
   return {1, size.height / settings.patch_size, size.width / settings.patch_size};
 }
 
+// Patches as the vision encoder reads them: [patches, channels * temporal * size * size].
+using PatchRows = std::vector<float, Unzeroed<float>>;
+
 // What the vision encoder receives for one image: grid.patches() rows of settings.features() values.
 struct PatchedImage {
   Grid grid;
-  std::vector<float, Unzeroed<float>> rows;
+  PatchRows rows;
 };
 
 // Which of the temporal_patch_size slices of its patches a frame fills.
