@@ -64,11 +64,13 @@ BOOST_AUTO_TEST_CASE(prompts_that_do_not_fit_are_refused) {
   BOOST_TEST(message_of([&] { lay_out({}, config); }) ==
              "vlm::DataError [prompt]\n"
              "  expected  at least one token\n"
-             "  got       none");
+             "  got       none"
+             "\n  try       a prompt with a message of the user");
   BOOST_TEST(message_of([&] { lay_out({{-1}, {}, {}}, config); }) ==
              "vlm::DataError [prompt]\n"
              "  expected  tokens from 0 to 100\n"
-             "  got       -1");
+             "  got       -1"
+             "\n  try       the tokenizer of this model");
   BOOST_CHECK_THROW(lay_out({{config.image_token}, {}, {}}, config), DataError);
   BOOST_CHECK_THROW(lay_out({{1}, {Picture::of({1, 2, 2}, {})}, {}}, config), DataError);
 }

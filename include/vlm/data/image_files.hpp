@@ -115,7 +115,8 @@ class ImageFiles {
     if (!member)
       throw DataError("tar-member", {{"file", inside.archive->path()},
                                      {"expected", "a member " + reference.substr(end + 5)},
-                                     {"got", "none of this name"}});
+                                     {"got", "none of this name"},
+                                     {"try", "the name as tar --list prints it"}});
     inside.bytes = inside.archive->bytes(*member);
     return true;
   }
@@ -130,7 +131,8 @@ class ImageFiles {
       throw DataError("data-url",
                       {{"file", shown(reference)},
                        {"expected", "data:TYPE;base64, and base64"},
-                       {"got", is_base64 ? "other characters, or an impossible length" : "another form"}});
+                       {"got", is_base64 ? "other characters, or an impossible length" : "another form"},
+                       {"try", "data:image/png;base64, and the bytes of a file in base64"}});
     inside.decoded = std::move(*bytes);
     inside.bytes = inside.decoded;
   }

@@ -88,12 +88,16 @@ inline std::vector<Grid> grids_of(std::span<const Picture> pictures) {
 
 // Throws DataError where tokens and pictures do not fit each other or the model.
 inline PromptLayout lay_out(const Prompt& prompt, const ModelConfig& config) {
-  if (prompt.tokens.empty()) throw DataError("prompt", {{"expected", "at least one token"}, {"got", "none"}});
+  if (prompt.tokens.empty())
+    throw DataError("prompt", {{"expected", "at least one token"},
+                               {"got", "none"},
+                               {"try", "a prompt with a message of the user"}});
   for (const std::int32_t token : prompt.tokens)
     if (token < 0 || token >= config.text.vocabulary)
       throw DataError("prompt",
                       {{"expected", "tokens from 0 to " + std::to_string(config.text.vocabulary - 1)},
-                       {"got", std::to_string(token)}});
+                       {"got", std::to_string(token)},
+                       {"try", "the tokenizer of this model"}});
   PromptLayout layout;
   layout.next_position = append_positions(prompt.tokens, detail::grids_of(prompt.images),
                                           detail::grids_of(prompt.videos), config, layout.axes);
