@@ -8,9 +8,9 @@
 
 namespace vlm::tests {
 
-// One member: a header of 512 bytes, and the content in whole blocks.
+// One member: a header of 512 bytes, and the content in whole blocks. `target`: what a link leads to.
 inline std::string tar_member(std::string_view name, std::string_view content, char kind = '0',
-                              std::string_view prefix = "") {
+                              std::string_view prefix = "", std::string_view target = "") {
   std::string header(512, '\0');
   const auto put = [&header](std::size_t at, std::string_view text) {
     header.replace(at, text.size(), text);
@@ -22,6 +22,7 @@ inline std::string tar_member(std::string_view name, std::string_view content, c
   put(124, digits);
   put(148, "        ");
   header[156] = kind;
+  put(157, target);
   put(257, std::string_view("ustar\0"
                             "00",
                             8));
@@ -33,6 +34,10 @@ inline std::string tar_member(std::string_view name, std::string_view content, c
   std::string member = header + std::string(content);
   member.resize((member.size() + 511) / 512 * 512);
   return member;
+}
+
+inline std::string tar_link(std::string_view name, std::string_view target, char kind = '1') {
+  return tar_member(name, "", kind, "", target);
 }
 
 inline std::string tar_end() { return std::string(1024, '\0'); }

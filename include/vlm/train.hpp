@@ -12,6 +12,7 @@
 #include <vlm/train/recipe.hpp>
 #include <vlm/train/recipe_file.hpp>
 #include <vlm/train/report_page.hpp>
+#include <vlm/train/run_steps.hpp>
 #include <vlm/train/schedule.hpp>
 #include <vlm/train/sigmoid_contrastive.hpp>
 #include <vlm/train/stage.hpp>

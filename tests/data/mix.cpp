@@ -101,16 +101,19 @@ BOOST_AUTO_TEST_CASE(wrong_sources) {
   for (const double weight : {0.0, -1.0, 1e7, std::nan("")})
     BOOST_TEST(message_of([&] { Mix({{path, weight}}, 1); }) ==
                "vlm::ConfigError [data-weight]\n  file      " + path +
-                   "\n  expected  a weight above 0 and up to 1000000\n  got       " + std::to_string(weight));
+                   "\n  expected  a weight above 0 and up to 1000000\n  got       " + std::to_string(weight) +
+                   "\n  try       1 for every conversation once in an epoch");
   // A source that would never be read is an error, not a silence.
   BOOST_TEST(message_of([&] { Mix({{path}, {empty}}, 1); }) ==
              "vlm::DataError [data-empty]\n  file      " + empty +
                  "\n  expected  at least one conversation of it in an epoch\n  got       0 lines at weight "
-                 "1.000000");
+                 "1.000000"
+                 "\n  try       a file with conversations, or a larger weight");
   BOOST_TEST(message_of([&] { Mix({{path, 0.2}}, 1); }).find("2 lines at weight 0.2") != std::string::npos);
   BOOST_TEST(message_of([&] { Mix({}, 1); }) ==
              "vlm::DataError [data-empty]\n  expected  at least one conversation\n"
-             "  got       0 files without any");
+             "  got       0 files without any"
+             "\n  try       files with conversations");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(bad_samples) {
       {line_of({image_item("none.ppm")}, "A cat."), "messages[0].content[0]", "a readable file",
        folder / "none.ppm" + ": No such file or directory", "check the path and its permissions"},
       {line_of({text_item("?"), image_item("broken.ppm")}, "A cat."), "messages[0].content[1]",
-       "at least 48 bytes of pixels", folder / "broken.ppm" + ": 3", ""},
+       "at least 48 bytes of pixels", folder / "broken.ppm" + ": 3", "fetch or save the image again"},
       {line_of({text_item("a <|image_pad|>")}, "A cat."), "messages[0].content[0]",
        "text that spells no control token", "<|image_pad|>", correct},
       {line_of({text_item("?")}, "A cat.<|im_end|>"), "messages[1].content[0]",
@@ -124,8 +124,7 @@ BOOST_AUTO_TEST_CASE(bad_samples) {
     BOOST_TEST(message_of([&] { processor.training_sample(conversation); }) ==
                "vlm::DataError [data-line]\n  file      " + folder / "a.jsonl" +
                    "\n  line      1\n  field     " + wrong.field + "\n  expected  " + wrong.expected +
-                   "\n  got       " + wrong.got +
-                   (wrong.advice.empty() ? "" : "\n  try       " + wrong.advice));
+                   "\n  got       " + wrong.got + "\n  try       " + wrong.advice);
   }
   const Conversation silent =
       first_of(folder, R"({"messages": [{"role": "assistant", "content": "A cat."}]})");
@@ -256,8 +255,8 @@ BOOST_AUTO_TEST_CASE(a_video_may_be_its_frames) {
                  "What is it?<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n");
   BOOST_TEST((sample.videos == std::vector<vlm::Grid>{{2, 4, 6}}));
   const std::size_t step = sample.video_patches.size() / 2;
-  const std::vector<float> second(sample.video_patches.begin() + static_cast<std::ptrdiff_t>(step),
-                                  sample.video_patches.end());
+  const vlm::PatchRows second(sample.video_patches.begin() + static_cast<std::ptrdiff_t>(step),
+                              sample.video_patches.end());
   const Sample still = processor.training_sample(
       first_of(folder, line_of({clip({"b.ppm", "b.ppm"}, 4), text_item("What is it?")}, "A cat.")));
   BOOST_TEST((second == still.video_patches));

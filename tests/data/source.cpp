@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_CASE(paths_with_numbers) {
     BOOST_TEST(message_of([&] { vlm::expand_path(wrong); }) ==
                "vlm::ConfigError [data-path]\n  file      " + std::string(wrong) +
                    "\n  expected  two rising numbers in {000..127}, at most 1048576 files\n  got       " +
-                   wrong);
+                   wrong + "\n  try       set-{000..127}.tar for 128 files, or a path without braces");
 }
 
 BOOST_AUTO_TEST_CASE(every_kind_of_file_is_recognised) {

@@ -97,7 +97,8 @@ BOOST_AUTO_TEST_CASE(every_reason_to_stop_has_a_name) {
   BOOST_TEST(message_of([&] { ask(files, {.stop = {""}}); }) ==
              "vlm::ConfigError [stop-string]\n"
              "  expected  a text of at least one character\n"
-             "  got       \"\"");
+             "  got       \"\""
+             "\n  try       leave it out");
   BOOST_TEST(message_of([&] { ask(files, {.max_tokens = 0}); }) ==
              "vlm::ConfigError [reply-settings]\n"
              "  expected  max_tokens from 1, thinking_tokens from 0, to 1073741824\n"

@@ -47,13 +47,13 @@ BOOST_AUTO_TEST_CASE(a_layout_has_the_positions_of_a_batch_and_names_every_cell)
 }
 
 BOOST_AUTO_TEST_CASE(keys_are_of_values_and_grid) {
-  const Picture::Rows rows(24, 0.5f);
+  const vlm::PatchRows rows(24, 0.5f);
   const Picture picture = Picture::of({1, 2, 4}, rows);
   BOOST_TEST((Picture::of({1, 2, 4}, rows).key == picture.key));
   BOOST_TEST(!(Picture::of({1, 4, 2}, rows).key == picture.key));
   BOOST_TEST(!(Picture::of({2, 2, 2}, rows).key == picture.key));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    Picture::Rows changed = rows;
+    vlm::PatchRows changed = rows;
     changed[i] = 0.50001f;
     BOOST_TEST(!(Picture::of({1, 2, 4}, changed).key == picture.key));
   }
@@ -64,11 +64,13 @@ BOOST_AUTO_TEST_CASE(prompts_that_do_not_fit_are_refused) {
   BOOST_TEST(message_of([&] { lay_out({}, config); }) ==
              "vlm::DataError [prompt]\n"
              "  expected  at least one token\n"
-             "  got       none");
+             "  got       none"
+             "\n  try       a prompt with a message of the user");
   BOOST_TEST(message_of([&] { lay_out({{-1}, {}, {}}, config); }) ==
              "vlm::DataError [prompt]\n"
              "  expected  tokens from 0 to 100\n"
-             "  got       -1");
+             "  got       -1"
+             "\n  try       the tokenizer of this model");
   BOOST_CHECK_THROW(lay_out({{config.image_token}, {}, {}}, config), DataError);
   BOOST_CHECK_THROW(lay_out({{1}, {Picture::of({1, 2, 2}, {})}, {}}, config), DataError);
 }

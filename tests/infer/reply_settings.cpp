@@ -74,7 +74,8 @@ BOOST_AUTO_TEST_CASE(values_that_mean_nothing_are_refused) {
              "  file      generation_config.json\n"
              "  at        top_k\n"
              "  expected  an integer from 0 to 2147483647\n"
-             "  got       -1");
+             "  got       -1"
+             "\n  try       generation_config.json of the published model");
   BOOST_CHECK_THROW(defaults(R"({"top_p": 1.5})", ChatVariant::Instruct, true), ConfigError);
   BOOST_CHECK_THROW(defaults(R"({"temperature": "warm"})", ChatVariant::Instruct, true), ConfigError);
 }

@@ -2,6 +2,9 @@
 
 #include <vlm/io/file.hpp>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -71,6 +74,39 @@ BOOST_AUTO_TEST_CASE(without_commit_the_old_content_stays) {
     BOOST_TEST(vlm::file_exists(folder / "x.partial"));
   }
   BOOST_TEST(vlm::read_file(folder / "x") == "old");
+  BOOST_TEST(folder.entries() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(writers_of_one_file_leave_each_other_alone) {
+  const Folder folder;
+  {
+    vlm::AtomicFile first(folder / "x"), second(folder / "x"), third(folder / "x");
+    BOOST_TEST(folder.entries() == 3u);
+    first.write("the first, ");
+    second.write("second");
+    first.write("whole");
+    third.write("never committed");
+    first.commit();
+    BOOST_TEST(vlm::read_file(folder / "x") == "the first, whole");
+    vlm::write_file_atomically(folder / "x", "in between");
+    second.commit();
+  }
+  BOOST_TEST(vlm::read_file(folder / "x") == "second");
+  BOOST_TEST(folder.entries() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(the_next_writer_takes_over_from_one_that_was_killed) {
+  const Folder folder;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    vlm::AtomicFile file(folder / "x");
+    file.write("longer than what comes next");
+    ::_exit(0);  // without a destructor, as a kill
+  }
+  BOOST_REQUIRE(::waitpid(child, nullptr, 0) == child);
+  BOOST_TEST(folder.entries() == 1u);
+  vlm::write_file_atomically(folder / "x", "next");
+  BOOST_TEST(vlm::read_file(folder / "x") == "next");
   BOOST_TEST(folder.entries() == 1u);
 }
 

@@ -26,8 +26,8 @@ ModelConfig config() {
 using List = std::vector<std::int32_t>;
 
 // Patch rows of one value, counting from `from`.
-std::vector<float> counted(std::size_t count, float from) {
-  std::vector<float> values;
+vlm::PatchRows counted(std::size_t count, float from) {
+  vlm::PatchRows values;
   for (std::size_t i = 0; i < count; ++i) values.push_back(from + static_cast<float>(i));
   return values;
 }

@@ -26,7 +26,7 @@ inline vlm::Sample draw_sample(const vlm::ModelConfig& config, const std::string
     sample.tokens.insert(sample.tokens.end(), static_cast<std::size_t>(grid.height * grid.width / 4), token);
     sample.tokens.push_back(config.vision_end_token);
   };
-  const auto add_pixels = [&](std::vector<float>& rows, const vlm::Grid& grid) {
+  const auto add_pixels = [&](vlm::PatchRows& rows, const vlm::Grid& grid) {
     for (vlm::Index i = 0; i < grid.patches() * features; ++i) rows.push_back(uniform(random, drawn++));
   };
   for (const char kind : pattern) {

@@ -89,7 +89,8 @@ BOOST_AUTO_TEST_CASE(a_pair_that_merges_twice_is_refused) {
            "vlm::ConfigError [tokenizer-merges]\n"
            "  at        merge 2\n"
            "  expected  each pair once\n"
-           "  got       the pair of merge 0";
+           "  got       the pair of merge 0"
+           "\n  try       fetch the tokenizer again; its file is damaged";
   };
   BOOST_CHECK_EXCEPTION(BytePairs({{0, 1, 2}, {1, 0, 3}, {0, 1, 4}}), vlm::ConfigError, message_is);
 }

@@ -126,7 +126,8 @@ BOOST_AUTO_TEST_CASE(wrong_conversations) {
   BOOST_TEST(message_of([] { vlm::render_instruct({}, true); }) ==
              "vlm::DataError [chat-messages]\n"
              "  expected  at least one message\n"
-             "  got       none");
+             "  got       none"
+             "\n  try       a message of the user");
   const std::vector<Message> chat = {message("user", "A"), message("developer", "42")};
   BOOST_TEST(message_of([&] { vlm::render_instruct(chat, true); }) ==
              "vlm::DataError [chat-role]\n"

@@ -81,7 +81,8 @@ BOOST_AUTO_TEST_CASE(wrong_parts) {
              "  file      FOLDER/tokenizer_config.json\n"
              "  at        added_tokens_decoder\n"
              "  expected  ids as the names of members\n"
-             "  got       \"x\"");
+             "  got       \"x\""
+             "\n  try       fetch the tokenizer again; its file is damaged");
   parts.write("tokenizer_config.json", "{}");
   parts.write("merges.txt", "#version: 0.2\na b\nab q\n");
   BOOST_TEST(parts.message() ==

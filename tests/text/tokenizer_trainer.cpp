@@ -104,11 +104,13 @@ BOOST_AUTO_TEST_CASE(wrong_requests) {
   BOOST_TEST(message_of({.vocabulary = 264}) ==
              "vlm::ConfigError [tokenizer-vocabulary]\n"
              "  expected  at least 265 ids: 256 bytes and 9 added tokens\n"
-             "  got       264");
+             "  got       264"
+             "\n  try       a larger vocabulary, or fewer added tokens");
   BOOST_TEST(message_of({.special_tokens = {"<a>", "<a>"}}) ==
              "vlm::ConfigError [tokenizer-added]\n"
              "  expected  added tokens of two bytes or more, each once\n"
-             "  got       \"<a>\"");
+             "  got       \"<a>\""
+             "\n  try       leave out what is empty or stands twice");
   BOOST_TEST(message_of({.special_tokens = {""}}).find("got       \"\"") != std::string::npos);
 }
 

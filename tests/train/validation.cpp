@@ -67,7 +67,8 @@ BOOST_AUTO_TEST_CASE(bad_files_are_errors) {
                  path +
                  "\n"
                  "  expected  at least one conversation to score\n"
-                 "  got       none");
+                 "  got       none"
+                 "\n  try       a file with conversations");
   BOOST_TEST(message_of([&] { score("tests/toy/data.jsonl", 8); }).find("a longer context") !=
              std::string::npos);
 }

@@ -67,8 +67,9 @@ BOOST_AUTO_TEST_CASE(grey_images_become_rgb) {
 
 BOOST_AUTO_TEST_CASE(index_out_of_range) {
   const std::string path = write("images", images_text);
-  const std::string expected =
-      "vlm::DataError [idx-index]\n  file      " + path + "\n  expected  an item from 0 to 1\n  got       2";
+  const std::string expected = "vlm::DataError [idx-index]\n  file      " + path +
+                               "\n  expected  an item from 0 to 1\n  got       2"
+                               "\n  try       a number that the file has";
   BOOST_TEST(message_of<vlm::DataError>([&] { vlm::load_image(path + "#2"); }) == expected);
   BOOST_CHECK_THROW(vlm::IdxFile(path).item(-1), vlm::DataError);
 }
@@ -78,7 +79,8 @@ BOOST_AUTO_TEST_CASE(labels_are_no_images) {
   BOOST_TEST(message_of<vlm::DataError>([&] { vlm::load_image(path + "#0"); }) ==
              "vlm::DataError [idx-rank]\n  file      " + path +
                  "\n  expected  an IDX file of images [count, height, width]\n"
-                 "  got       an IDX file of labels [3]");
+                 "  got       an IDX file of labels [3]"
+                 "\n  try       the file of images that belongs to these labels");
 }
 
 BOOST_AUTO_TEST_CASE(truncated_or_too_long) {

@@ -129,7 +129,8 @@ BOOST_AUTO_TEST_CASE(other_files) {
   BOOST_TEST(message_of("") ==
              "vlm::DataError [image-format]\n  image     x\n"
              "  expected  JPEG, PNG, WebP, GIF, BMP, PBM, PGM, PPM, or FILE#INDEX of an IDX file\n"
-             "  got       an empty file");
+             "  got       an empty file"
+             "\n  try       check the path, or save the image as PNG");
   for (std::string_view bytes : {"P", "P7\nWIDTH 1", "hello", "\xff\xd8", "GIF", "RIFF1234WEB", "\x1f\x8b"})
     BOOST_TEST(message_of(bytes).find("[image-format]") != std::string::npos);
 }

@@ -174,7 +174,8 @@ BOOST_AUTO_TEST_CASE(unfitting_frames) {
     return "no error";
   };
   BOOST_TEST(message({8, 6}, {0, 1}) ==
-             "vlm::ShapeError [image-grid]\n  expected  sides that are multiples of 4\n  got       [8, 6]");
+             "vlm::ShapeError [image-grid]\n  expected  sides that are multiples of 4\n  got       [8, 6]"
+             "\n  try       resize the image first, to the size that smart_resize gives");
   BOOST_TEST(message({8, 8}, {1, 2}) ==
              "vlm::ShapeError [image-slices]\n  expected  slices of 2\n  got       [1, 2]");
 }
@@ -226,14 +227,15 @@ BOOST_AUTO_TEST_CASE(settings_of_a_folder) {
 }
 
 BOOST_AUTO_TEST_CASE(wrong_settings) {
-  BOOST_TEST(
-      message_of(with(released, "\"merge_size\": 2", "\"merge_size\": 0")) ==
-      "vlm::ConfigError [image-settings]\n"
-      "  expected  patch_size, temporal_patch_size, merge_size from 1 to 1024\n  got       [16, 2, 0]");
+  BOOST_TEST(message_of(with(released, "\"merge_size\": 2", "\"merge_size\": 0")) ==
+             "vlm::ConfigError [image-settings]\n"
+             "  expected  patch_size, temporal_patch_size, merge_size from 1 to 1024\n  got       [16, 2, 0]"
+             "\n  try       preprocessor_config.json of the published model");
   BOOST_TEST(
       message_of(with(released, "[0.5, 0.5, 0.5]", "[0.5]")) ==
       "vlm::ConfigError [image-settings]\n  file      preprocessor_config.json\n  field     image_mean\n"
-      "  expected  three numbers, one per channel\n  got       1 numbers");
+      "  expected  three numbers, one per channel\n  got       1 numbers"
+      "\n  try       preprocessor_config.json of the published model");
   BOOST_TEST(message_of(with(released, "\"image_std\": [0.5", "\"image_std\": [0")).find("positive") !=
              std::string::npos);
   BOOST_TEST(message_of(with(released, "\"patch_size\": 16,", "")).find("[json-missing]") !=

@@ -84,7 +84,8 @@ BOOST_AUTO_TEST_CASE(written_images_are_read_back) {
 BOOST_AUTO_TEST_CASE(other_formats) {
   BOOST_TEST(message_of("\x89PNG\r\n\x1a\n") ==
              "vlm::DataError [image-format]\n  image     x.ppm\n"
-             "  expected  PBM, PGM or PPM\n  got       another kind of file");
+             "  expected  PBM, PGM or PPM\n  got       another kind of file"
+             "\n  try       check the path, or read it with load_image, which knows more formats");
   for (std::string_view bytes : {"P0 1 1 255 a", "P7 1 1 255 a", "Pf 1 1 255 a", "P61 1 255 abc", "P"})
     BOOST_TEST(message_of(bytes).find("[image-format]") != std::string::npos);
 }
@@ -92,7 +93,8 @@ BOOST_AUTO_TEST_CASE(other_formats) {
 BOOST_AUTO_TEST_CASE(damaged_headers) {
   BOOST_TEST(message_of("P6 2 x 255 ") ==
              "vlm::DataError [image-header]\n  image     x.ppm\n"
-             "  expected  height, a positive number\n  got       none at byte 5");
+             "  expected  height, a positive number\n  got       none at byte 5"
+             "\n  try       fetch or save the image again");
   for (std::string_view bytes :
        {"P6", "P6 # comment without an end", "P6 0 1 255 ", "P6 -1 1 255 ", "P6 1x 1 255 ", "P6 1 1 255",
         "P6 1 1 255#", "P6 99999999999999999999 1 255 ", "P1", "P1 1 1", "P2 1 1 0 0", "P3 1 # 1 255 0 0 0",
@@ -103,7 +105,8 @@ BOOST_AUTO_TEST_CASE(damaged_headers) {
 BOOST_AUTO_TEST_CASE(pixels_missing) {
   BOOST_TEST(message_of("P6 1 2 255 abcde") ==
              "vlm::DataError [image-truncated]\n  image     x.ppm\n"
-             "  expected  at least 6 bytes of pixels\n  got       5");
+             "  expected  at least 6 bytes of pixels\n  got       5"
+             "\n  try       fetch or save the image again");
   BOOST_TEST(message_of("P6 1 2 256 abcdefghijk").find("at least 12 bytes") != std::string::npos);
   BOOST_TEST(message_of("P4 9 2 abc").find("at least 4 bytes") != std::string::npos);
   // Nothing is allocated for what cannot follow.
@@ -111,7 +114,8 @@ BOOST_AUTO_TEST_CASE(pixels_missing) {
   BOOST_TEST(message_of("P3 16384 16384 255 0").find("at least 1610612735 bytes") != std::string::npos);
   BOOST_TEST(message_of("P2 2 1 255 100") ==
              "vlm::DataError [image-damaged]\n  image     x.ppm\n"
-             "  expected  pixels from 0 to 255\n  got       none at byte 14");
+             "  expected  pixels from 0 to 255\n  got       none at byte 14"
+             "\n  try       fetch or save the image again");
   BOOST_TEST(message_of("P1 2 1 1  ").find("expected  pixels of 0 or 1\n  got       none at byte 10") !=
              std::string::npos);
 }
@@ -152,7 +156,8 @@ BOOST_AUTO_TEST_CASE(bits) {
 BOOST_AUTO_TEST_CASE(wrong_values) {
   BOOST_TEST(message_of("P3 1 1 255 1 256 3") ==
              "vlm::DataError [image-damaged]\n  image     x.ppm\n"
-             "  expected  pixels from 0 to 255\n  got       another at byte 13");
+             "  expected  pixels from 0 to 255\n  got       another at byte 13"
+             "\n  try       fetch or save the image again");
   for (std::string_view bytes : {"P2 1 1 255 -1", "P2 1 1 255 1x", "P2 1 1 255 99999999999999999999",
                                  "P1 2 1 02", "P1 2 1 0 x", "P2 2 1 255 1 # 2"})
     BOOST_TEST(message_of(bytes).find("[image-damaged]") != std::string::npos, bytes);
@@ -161,7 +166,8 @@ BOOST_AUTO_TEST_CASE(wrong_values) {
 BOOST_AUTO_TEST_CASE(limits) {
   BOOST_TEST(message_of("P6 1 1 65536 abcdef") ==
              "vlm::DataError [image-depth]\n  image     x.ppm\n"
-             "  expected  at most 16 bits per value (largest value 65535)\n  got       largest value 65536");
+             "  expected  at most 16 bits per value (largest value 65535)\n  got       largest value 65536"
+             "\n  try       save the image with 8 or 16 bits");
   BOOST_TEST(message_of("P6 9000000000000000000 9000000000000000000 255 ").find("[image-size]") !=
              std::string::npos);
 }

@@ -100,7 +100,8 @@ BOOST_AUTO_TEST_CASE(wrong_arguments) {
   BOOST_TEST(message_of<vlm::ConfigError>([] { vlm::smart_resize(10, 10, 32, {200, 100}); }) ==
              "vlm::ConfigError [pixel-budget]\n"
              "  expected  1 <= min_pixels <= max_pixels <= 268435456, patch size * merge size >= 1\n"
-             "  got       min_pixels 200, max_pixels 100, patch size * merge size 32");
+             "  got       min_pixels 200, max_pixels 100, patch size * merge size 32"
+             "\n  try       budgets of the published model, in preprocessor_config.json");
 }
 
 BOOST_AUTO_TEST_CASE(every_byte_of_a_tiny_image) {

@@ -138,11 +138,13 @@ BOOST_AUTO_TEST_CASE(files_without_a_clip) {
   const std::string absent = folder.path + "/absent.mp4";
   BOOST_TEST(message_of_file(absent) ==
              "vlm::FileError [video-file]\n  file      " + absent +
-                 "\n  expected  a video file\n  got       No such file or directory");
+                 "\n  expected  a video file\n  got       No such file or directory"
+                 "\n  try       check the path, or encode the video again");
   const std::string sound = clips::folder + "sound.wav";
   BOOST_TEST(message_of_file(sound) ==
              "vlm::FileError [video-format]\n  file      " + sound +
-                 "\n  expected  a video file\n  got       another kind of file, or a damaged one");
+                 "\n  expected  a video file\n  got       another kind of file, or a damaged one"
+                 "\n  try       check the path, or encode the video again, as MP4 for example");
   BOOST_TEST(message_of_file(written("empty.mp4", "")).find("[video-format]") != std::string::npos);
   BOOST_TEST(message_of_file(written("text.mp4", "Once upon a time")).find("[video-format]") !=
              std::string::npos);
@@ -228,7 +230,8 @@ BOOST_AUTO_TEST_CASE(wrong_options) {
   } catch (const vlm::ConfigError& error) {
     BOOST_TEST(std::string(error.what()) ==
                "vlm::ConfigError [video-options]\n  field     decoding_threads\n  expected  0 to 1024\n"
-               "  got       -1");
+               "  got       -1"
+               "\n  try       0, which takes one thread per processor");
   }
 }
 

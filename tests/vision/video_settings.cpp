@@ -126,13 +126,14 @@ BOOST_AUTO_TEST_CASE(settings_of_a_folder) {
 
 BOOST_AUTO_TEST_CASE(wrong_settings) {
   const auto message = [](const char* more) { return message_of([&] { read(with(released, more)); }); };
-  BOOST_TEST(
-      message(R"("fps": 2, "num_frames": 6)") ==
-      "vlm::ConfigError [video-sampling]\n  file      video_preprocessor_config.json\n"
-      "  field     num_frames\n  expected  fps or num_frames, and null for the other\n  got       both");
+  BOOST_TEST(message(R"("fps": 2, "num_frames": 6)") ==
+             "vlm::ConfigError [video-sampling]\n  file      video_preprocessor_config.json\n"
+             "  field     num_frames\n  expected  fps or num_frames, and null for the other\n  got       both"
+             "\n  try       null for one of them");
   BOOST_TEST(message(R"("max_video_tokens": 0)") ==
              "vlm::ConfigError [video-settings]\n  field     max_video_tokens\n  expected  1 to 268435456\n"
-             "  got       0");
+             "  got       0"
+             "\n  try       video_preprocessor_config.json of the published model");
   BOOST_TEST(message(R"("fps": "fast")").find("[json-type]") != std::string::npos);
   BOOST_TEST(message(R"("do_resize": false)").find("do_resize") != std::string::npos);
 }

@@ -42,7 +42,7 @@ class ImageFiles {
   }
   // Appends the patch rows of what load gives, without the image between; their grid. Images of IDX files allocate
   // nothing but what `rows` takes.
-  Grid append_patches(const std::string& reference, const ImageSettings& settings, std::vector<float>& rows) {
+  Grid append_patches(const std::string& reference, const ImageSettings& settings, PatchRows& rows) {
     Inside inside;
     if (find_inside(reference, inside))
       return append(*open_image(inside.bytes, shown(reference)), settings, rows);
@@ -80,7 +80,7 @@ class ImageFiles {
   }
 
  private:
-  static Grid append(ImageRows& image, const ImageSettings& settings, std::vector<float>& rows) {
+  static Grid append(ImageRows& image, const ImageSettings& settings, PatchRows& rows) {
     const Grid grid = image_grid(image.height(), image.width(), settings);
     const std::size_t begin = rows.size();
     rows.resize(begin + static_cast<std::size_t>(grid.patches() * settings.features()));
@@ -115,7 +115,8 @@ class ImageFiles {
     if (!member)
       throw DataError("tar-member", {{"file", inside.archive->path()},
                                      {"expected", "a member " + reference.substr(end + 5)},
-                                     {"got", "none of this name"}});
+                                     {"got", "none of this name"},
+                                     {"try", "the name as tar --list prints it"}});
     inside.bytes = inside.archive->bytes(*member);
     return true;
   }
@@ -130,7 +131,8 @@ class ImageFiles {
       throw DataError("data-url",
                       {{"file", shown(reference)},
                        {"expected", "data:TYPE;base64, and base64"},
-                       {"got", is_base64 ? "other characters, or an impossible length" : "another form"}});
+                       {"got", is_base64 ? "other characters, or an impossible length" : "another form"},
+                       {"try", "data:image/png;base64, and the bytes of a file in base64"}});
     inside.decoded = std::move(*bytes);
     inside.bytes = inside.decoded;
   }

@@ -93,7 +93,8 @@ class Loader {
                          {"expected", "a position below " + std::to_string(mix_.epoch_size()) +
                                           " in an epoch from 0 to " + std::to_string(most_epochs - 1)},
                          {"got", "position " + std::to_string(cursor.position) + " in epoch " +
-                                     std::to_string(cursor.epoch)}});
+                                     std::to_string(cursor.epoch)},
+                         {"try", "another checkpoint: this file was changed"}});
     cursor_ = cursor;
     start();
   }

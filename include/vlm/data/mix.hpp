@@ -27,7 +27,8 @@ class Mix {
       if (!(source.weight > 0 && source.weight <= 1e6))
         throw ConfigError("data-weight", {{"file", source.path},
                                           {"expected", "a weight above 0 and up to 1000000"},
-                                          {"got", std::to_string(source.weight)}});
+                                          {"got", std::to_string(source.weight)},
+                                          {"try", "1 for every conversation once in an epoch"}});
       files_.emplace_back(source);
       bad_lines_.push_back(source.bad_line);
       const double count = std::round(source.weight * static_cast<double>(files_.back().size()));
@@ -35,13 +36,15 @@ class Mix {
         throw DataError("data-empty", {{"file", source.path},
                                        {"expected", "at least one conversation of it in an epoch"},
                                        {"got", std::to_string(files_.back().size()) + " lines at weight " +
-                                                   std::to_string(source.weight)}});
+                                                   std::to_string(source.weight)},
+                                       {"try", "a file with conversations, or a larger weight"}});
       begins_.push_back(epoch_size_);
       epoch_size_ += static_cast<Index>(count);
     }
     if (epoch_size_ == 0)
       throw DataError("data-empty", {{"expected", "at least one conversation"},
-                                     {"got", std::to_string(sources.size()) + " files without any"}});
+                                     {"got", std::to_string(sources.size()) + " files without any"},
+                                     {"try", "files with conversations"}});
   }
 
   Index epoch_size() const { return epoch_size_; }

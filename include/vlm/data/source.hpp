@@ -51,7 +51,8 @@ inline std::vector<std::string> expand_path(const std::string& path) {
   if (begin < 0 || end < begin || end - begin >= 1 << 20)
     throw ConfigError("data-path", {{"file", path},
                                     {"expected", "two rising numbers in {000..127}, at most 1048576 files"},
-                                    {"got", std::string(text.substr(open, close + 1 - open))}});
+                                    {"got", std::string(text.substr(open, close + 1 - open))},
+                                    {"try", "set-{000..127}.tar for 128 files, or a path without braces"}});
   std::vector<std::string> paths;
   for (Index i = begin; i <= end; ++i) {
     std::string digits = std::to_string(i);

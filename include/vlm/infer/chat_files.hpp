@@ -208,7 +208,8 @@ class ChatFiles {
       if (token == config_.image_token) {
         if (image == prompt.images.size())
           throw DataError("chat-control-token", {{"expected", "text that spells no control token"},
-                                                 {"got", "<|image_pad|> across two items"}});
+                                                 {"got", "<|image_pad|> across two items"},
+                                                 {"try", "leave the token out of the texts"}});
         copies = prompt.images[image++].grid.visual_tokens(config_.vision.merge_size);
       }
       prompt.tokens.insert(prompt.tokens.end(), static_cast<std::size_t>(copies), token);

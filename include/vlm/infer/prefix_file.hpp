@@ -126,7 +126,9 @@ inline void check_identity(const PrefixReader& file, const CacheIdentity& identi
 inline void save_prefix_cache(const PrefixCache& cache, const std::string& path) {
   const std::optional<CacheIdentity> identity = cache.identity();
   if (!identity)
-    throw ConfigError("cache-model", {{"expected", "a cache that a session has used"}, {"got", "a new one"}});
+    throw ConfigError("cache-model", {{"expected", "a cache that a session has used"},
+                                      {"got", "a new one"},
+                                      {"try", "save it after an answer"}});
   const auto [pages, pictures] = cache.content();
   const std::vector<std::int64_t> numbers = detail::numbers_of(*identity);
   std::vector<std::int64_t> parents, cells, keys;

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include <vlm/core/siphash.hpp>
-#include <vlm/core/unzeroed.hpp>
 #include <vlm/model/batch.hpp>
 #include <vlm/model/config.hpp>
 #include <vlm/model/positions.hpp>
@@ -23,18 +22,17 @@ namespace vlm {
 // An image or a clip as the tower reads it: a grid and its patch rows, [patches, features]. `key` is a hash of all of
 // them, so that pictures which differ in one value have different keys.
 struct Picture {
-  using Rows = std::vector<float, Unzeroed<float>>;
   Grid grid;
-  std::shared_ptr<const Rows> rows;
+  std::shared_ptr<const PatchRows> rows;
   Hash128 key;
 
-  static Picture of(const Grid& grid, Rows rows) {
+  static Picture of(const Grid& grid, PatchRows rows) {
     static_assert(std::endian::native == std::endian::little, "keys are hashes of bytes");
     SipHash hash;
     for (const Index size : {grid.frames, grid.height, grid.width})
       hash.add(static_cast<std::uint64_t>(size));
     hash.add(std::as_bytes(std::span(rows)));
-    return {grid, std::make_shared<const Rows>(std::move(rows)), hash.finish()};
+    return {grid, std::make_shared<const PatchRows>(std::move(rows)), hash.finish()};
   }
 };
 
@@ -44,7 +42,7 @@ struct Prompt {
 
   static Prompt of(const Sample& sample, const ModelConfig& config) {
     Prompt prompt{sample.tokens, {}, {}};
-    const auto cut = [&](std::span<const Grid> grids, const std::vector<float>& rows) {
+    const auto cut = [&](std::span<const Grid> grids, const PatchRows& rows) {
       std::vector<Picture> pictures;
       const float* next = rows.data();
       for (const Grid& grid : grids) {
@@ -90,12 +88,16 @@ inline std::vector<Grid> grids_of(std::span<const Picture> pictures) {
 
 // Throws DataError where tokens and pictures do not fit each other or the model.
 inline PromptLayout lay_out(const Prompt& prompt, const ModelConfig& config) {
-  if (prompt.tokens.empty()) throw DataError("prompt", {{"expected", "at least one token"}, {"got", "none"}});
+  if (prompt.tokens.empty())
+    throw DataError("prompt", {{"expected", "at least one token"},
+                               {"got", "none"},
+                               {"try", "a prompt with a message of the user"}});
   for (const std::int32_t token : prompt.tokens)
     if (token < 0 || token >= config.text.vocabulary)
       throw DataError("prompt",
                       {{"expected", "tokens from 0 to " + std::to_string(config.text.vocabulary - 1)},
-                       {"got", std::to_string(token)}});
+                       {"got", std::to_string(token)},
+                       {"try", "the tokenizer of this model"}});
   PromptLayout layout;
   layout.next_position = append_positions(prompt.tokens, detail::grids_of(prompt.images),
                                           detail::grids_of(prompt.videos), config, layout.axes);

@@ -93,7 +93,8 @@ class GenerationConfig {
         throw ConfigError("generation-config", {{"file", value.document()},
                                                 {"at", value.path()},
                                                 {"expected", "an integer from 0 to 2147483647"},
-                                                {"got", std::to_string(got)}});
+                                                {"got", std::to_string(got)},
+                                                {"try", "generation_config.json of the published model"}});
       return static_cast<std::int32_t>(got);
     };
     ReplySettings& s = config.stated_;

@@ -18,7 +18,9 @@ class StopStrings {
   explicit StopStrings(std::vector<std::string> stops) : stops_(std::move(stops)) {
     for (const std::string& stop : stops_)
       if (stop.empty())
-        throw ConfigError("stop-string", {{"expected", "a text of at least one character"}, {"got", "\"\""}});
+        throw ConfigError(
+            "stop-string",
+            {{"expected", "a text of at least one character"}, {"got", "\"\""}, {"try", "leave it out"}});
     std::size_t longest = 0;
     for (const std::string& stop : stops_) longest = std::max(longest, stop.size());
     held_.reserve(longest + room);

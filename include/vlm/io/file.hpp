@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,6 +39,7 @@ class FileDescriptor {
   FileDescriptor& operator=(const FileDescriptor&) = delete;
   ~FileDescriptor() { close(); }
   int get() const { return handle_; }
+  int release() { return std::exchange(handle_, -1); }
   bool close() {
     const int handle = std::exchange(handle_, -1);
     return handle < 0 || ::close(handle) == 0;
@@ -115,15 +117,11 @@ inline std::string read_file(const std::string& path) { return std::string(Mappe
 inline bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 // Writes under a temporary name beside `path`; `commit()` syncs and renames. Without commit the temporary
-// file is removed and what stood at `path` is untouched.
+// file is removed and what stood at `path` is untouched. Of several writers each has a temporary file of its own, and the
+// last that commits stays; one that was killed leaves its file to the next.
 class AtomicFile {
  public:
-  explicit AtomicFile(const std::string& path)
-      : path_(path),
-        temporary_(path + ".partial"),
-        file_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
-    if (file_.get() < 0) detail::throw_file_error("file-write", path, "a place that can be written");
-  }
+  explicit AtomicFile(const std::string& path) : path_(path), file_(open_temporary()) {}
   ~AtomicFile() {
     if (!committed_) ::unlink(temporary_.c_str());
   }
@@ -143,15 +141,40 @@ class AtomicFile {
   void write(std::string_view text) { write(text.data(), text.size()); }
 
   void commit() {
-    if (::fsync(file_.get()) != 0 || !file_.close())
-      detail::throw_file_error("file-write", path_, "a file that can be synced");
+    if (::fsync(file_.get()) != 0) detail::throw_file_error("file-write", path_, "a file that can be synced");
     if (::rename(temporary_.c_str(), path_.c_str()) != 0)
       detail::throw_file_error("file-write", path_, "a file that can be renamed into place");
     committed_ = true;
+    file_.close();  // and with it the lock, which others may take over only with the name
     detail::sync_folder_of(path_);
   }
 
  private:
+  // The first of path.partial, path.partial-2, ... that no other writer has locked, emptied. Sets temporary_.
+  int open_temporary() {
+    for (int number = 1;;) {
+      temporary_ = path_ + ".partial" + (number > 1 ? "-" + std::to_string(number) : "");
+      const int handle = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+      if (handle < 0) detail::throw_file_error("file-write", path_, "a place that can be written");
+      detail::FileDescriptor file(handle);
+      int locked;
+      while ((locked = ::flock(handle, LOCK_EX | LOCK_NB)) != 0 && errno == EINTR) {
+      }
+      if (locked != 0 && errno == EWOULDBLOCK) {
+        ++number;
+        continue;
+      }
+      // A file system without locks is left to one writer at a time.
+      struct stat opened{}, named{};
+      if (::fstat(handle, &opened) != 0 || ::stat(temporary_.c_str(), &named) != 0 ||
+          opened.st_ino != named.st_ino || opened.st_dev != named.st_dev)
+        continue;  // its writer renamed or removed it before it was locked here
+      if (opened.st_size > 0 && ::ftruncate(handle, 0) != 0)
+        detail::throw_file_error("file-write", path_, "a temporary file that can be emptied");
+      return file.release();
+    }
+  }
+
   std::string path_;
   std::string temporary_;
   detail::FileDescriptor file_;

@@ -63,7 +63,10 @@ struct CountingIterator {
 // Builds values from the scanner's events; a callback that returns false or throws ends the parse.
 class JsonBuilder {
  public:
-  JsonBuilder(std::string_view text, std::string_view document) : text_(text), document_(document) {}
+  JsonBuilder(std::string_view text, std::string_view document) : text_(text), document_(document) {
+    open_.reserve(8);
+    key_ends_.reserve(16);
+  }
 
   Json parse() {
     const std::size_t zero = text_.find('\0');
@@ -82,13 +85,16 @@ class JsonBuilder {
     return add(fits ? Json(static_cast<std::int64_t>(value)) : Json(static_cast<double>(value)));
   }
   bool number_float(double value, const std::string&) { return add(Json(value)); }
-  bool string(std::string& value) { return add(Json(std::move(value))); }
+  // A copy: the scanner goes on with its buffer.
+  bool string(std::string& value) { return add(Json(std::string_view(value))); }
   bool binary(nlohmann::json::binary_t&) { return false; }
 
   bool start_object(std::size_t) { return open(true); }
   bool start_array(std::size_t) { return open(false); }
   bool key(std::string& name) {
-    open_.back().members.emplace_back(std::move(name), Json());
+    std::vector<Json::Member>& members = open_.back().members;
+    if (members.empty()) members.reserve(2);
+    members.emplace_back(name, Json());
     key_ends_.push_back(position());
     return true;
   }
@@ -158,13 +164,21 @@ class JsonBuilder {
   }
 
   void refuse_duplicates(const std::vector<Json::Member>& members) const {
+    constexpr std::size_t few = 8;  // that are compared with each other; more have a set, which allocates
     if (members.size() < 2) return;
-    std::unordered_set<std::string_view> seen(members.size() * 2);
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      if (seen.insert(members[i].first).second) continue;
+    const auto refuse = [&](std::size_t i) {
       fail(key_ends_[key_ends_.size() - members.size() + i], "each key once",
            "the key \"" + printable(members[i].first) + "\" again");
+    };
+    if (members.size() <= few) {
+      for (std::size_t i = 1; i < members.size(); ++i)
+        for (std::size_t k = 0; k < i; ++k)
+          if (members[k].first == members[i].first) refuse(i);
+      return;
     }
+    std::unordered_set<std::string_view> seen(members.size() * 2);
+    for (std::size_t i = 0; i < members.size(); ++i)
+      if (!seen.insert(members[i].first).second) refuse(i);
   }
 
   std::string_view text_;

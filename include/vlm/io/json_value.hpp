@@ -18,11 +18,18 @@ inline std::string path_below(const std::string& path, std::string_view key) {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     plain = plain && (letter || (c >= '0' && c <= '9') || c == '_' || c == '-');
   }
-  if (!plain) return path + "[\"" + std::string(key) + "\"]";
-  return path.empty() ? std::string(key) : path + "." + std::string(key);
+  const std::string_view before = !plain ? "[\"" : path.empty() ? "" : ".", behind = plain ? "" : "\"]";
+  std::string below;
+  below.reserve(path.size() + before.size() + key.size() + behind.size());
+  below.append(path).append(before).append(key).append(behind);
+  return below;
 }
 inline std::string path_below(const std::string& path, std::size_t index) {
-  return path + "[" + std::to_string(index) + "]";
+  const std::string number = std::to_string(index);
+  std::string below;
+  below.reserve(path.size() + number.size() + 2);
+  below.append(path).append("[").append(number).append("]");
+  return below;
 }
 
 // "a string: 4096"; long texts are cut, between characters.

@@ -1,15 +1,18 @@
 // Tar archives, read where they lie: the file is mapped, and its members are found by one pass over the headers.
-// ustar, with the long names of GNU tar and of pax.   Source: POSIX.1-2017, pax, "ustar Interchange Format".
+// ustar, with the long names of GNU tar and of pax. A link is the file that it leads to in the archive.
+// Source: POSIX.1-2017, pax, "ustar Interchange Format".
 #pragma once
 
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <numeric>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <vlm/core/error.hpp>
@@ -26,7 +29,8 @@ class TarFile {
     std::size_t begin, size;  // of its bytes in the file
   };
 
-  // FileError [tar-header] for what is no archive, or a damaged one.
+  // FileError [tar-header] for what is no archive, or a damaged one, or one with members that are neither files nor
+  // folders nor links to its own files.
   explicit TarFile(const std::string& path) : file_(path) {
     for (std::size_t at = 0; at < file_.text().size();) {
       const std::string_view header = file_.text().substr(at, block);
@@ -40,10 +44,12 @@ class TarFile {
       const int sign = members_[a].name.compare(members_[b].name);
       return sign < 0 || (sign == 0 && a < b);
     });
+    for (const Link& link : links_) follow(link, 0);
+    links_.clear();
   }
 
   const std::string& path() const { return file_.path(); }
-  // The regular files in it, in their order.
+  // The files in it and links to them, in their order.
   const std::vector<Member>& members() const { return members_; }
   std::string_view bytes(const Member& member) const {
     return file_.text().substr(member.begin, member.size);
@@ -51,22 +57,55 @@ class TarFile {
 
   // The last member of this name, as tar extracts it, or null.
   const Member* find(std::string_view name) const {
-    const auto end = std::upper_bound(
-        order_.begin(), order_.end(), name,
-        [this](std::string_view wanted, std::size_t i) { return wanted < members_[i].name; });
-    if (end == order_.begin() || members_[*(end - 1)].name != name) return nullptr;
-    return &members_[*(end - 1)];
+    const std::size_t found = find_before(name, members_.size());
+    return found == members_.size() ? nullptr : &members_[found];
   }
 
  private:
   static constexpr std::size_t block = 512;  // bytes
+  // Where the bytes of a link begin, until it is followed.
+  static constexpr std::size_t unknown = ~std::size_t{0};
 
-  [[noreturn]] void damaged(std::size_t at, std::string expected, std::string got) const {
+  struct Link {
+    std::size_t member;
+    std::string target;  // the name of a member
+    std::size_t at;      // of its header in the file
+    bool symbolic;
+  };
+
+  // The last member of this name among the first `end`, or how many members there are.
+  std::size_t find_before(std::string_view name, std::size_t end) const {
+    const auto behind = std::partition_point(order_.begin(), order_.end(), [&](std::size_t i) {
+      const int sign = members_[i].name.compare(name);
+      return sign < 0 || (sign == 0 && i < end);
+    });
+    if (behind == order_.begin() || members_[*(behind - 1)].name != name) return members_.size();
+    return *(behind - 1);
+  }
+
+  // A hard link is the file of the last member before it that has its target's name, a symbolic one of the last of all.
+  void follow(const Link& link, int depth) {
+    Member& member = members_[link.member];
+    if (member.begin != unknown) return;
+    const std::size_t target = find_before(link.target, link.symbolic ? members_.size() : link.member);
+    if (target == members_.size() || depth == 40)
+      damaged(link.at, "files, folders and links to files of the archive",
+              member.name + ", a link to " + link.target, "an archive written with tar --dereference");
+    if (members_[target].begin == unknown)
+      follow(*std::lower_bound(links_.begin(), links_.end(), target,
+                               [](const Link& one, std::size_t wanted) { return one.member < wanted; }),
+             depth + 1);
+    member.begin = members_[target].begin;
+    member.size = members_[target].size;
+  }
+
+  [[noreturn]] void damaged(std::size_t at, std::string expected, std::string got,
+                            std::string advice = "an uncompressed tar archive, written whole") const {
     throw FileError("tar-header", {{"file", path()},
                                    {"at", "byte " + std::to_string(at)},
                                    {"expected", std::move(expected)},
                                    {"got", std::move(got)},
-                                   {"try", "an uncompressed tar archive, written whole"}});
+                                   {"try", std::move(advice)}});
   }
 
   static std::string_view text_field(std::string_view header, std::size_t begin, std::size_t size) {
@@ -107,8 +146,7 @@ class TarFile {
     check_sum(header, at);
     std::size_t size = number(header.substr(124, 12), at);
     const char kind = header[156];
-    const bool regular = kind == '0' || kind == '\0' || kind == '7';
-    if (regular && next_size_) size = next_size_;
+    if (next_size_ && (is_regular(kind) || kind == '1')) size = next_size_;
     const std::size_t begin = at + block, room = file_.text().size() - begin;
     if (size > room) damaged(at, std::to_string(size) + " bytes of a member", std::to_string(room));
     const std::string_view content = file_.text().substr(begin, size);
@@ -116,12 +154,38 @@ class TarFile {
       next_name_ = text_field(content, 0, content.size());
     } else if (kind == 'x') {
       read_pax(content, at);
-    } else if (kind != 'g' && kind != 'K') {
-      if (regular) members_.push_back({next_name_.empty() ? name_of(header) : next_name_, begin, size});
+    } else if (kind == 'K') {
+      next_target_ = text_field(content, 0, content.size());
+    } else if (kind != 'g') {
+      add_member(header, kind, at, {next_name_.empty() ? name_of(header) : next_name_, begin, size});
       next_name_.clear();
+      next_target_.clear();
       next_size_ = 0;
     }
     return std::min(file_.text().size(), begin + (size + block - 1) / block * block);
+  }
+
+  void add_member(std::string_view header, char kind, std::size_t at, Member member) {
+    const bool folder = kind == '5' || kind == 'D', label = kind == 'V';
+    if (folder || label) return;
+    const bool symbolic = kind == '2', link = symbolic || kind == '1';
+    if (!link && !is_regular(kind))
+      damaged(at, "files, folders and links to files of the archive",
+              member.name + ", of type " + (kind > ' ' && kind < '\x7f' ? kind : '?'),
+              "an archive without it");
+    if (link && member.size == 0) {  // pax may write the bytes of a hard link again
+      std::string target = next_target_.empty() ? std::string(text_field(header, 157, 100)) : next_target_;
+      if (symbolic) target = beside(member.name, target);
+      links_.push_back({members_.size(), std::move(target), at, symbolic});
+      member.begin = unknown;
+    }
+    members_.push_back(std::move(member));
+  }
+  static bool is_regular(char kind) { return kind == '0' || kind == '\0' || kind == '7'; }
+  // A path that starts at the folder of a member.
+  static std::string beside(const std::string& member, const std::string& path) {
+    const auto folder = std::filesystem::path(member).parent_path();
+    return (member.starts_with("./") ? "./" : "") + (folder / path).lexically_normal().generic_string();
   }
 
   static std::string name_of(std::string_view header) {
@@ -142,6 +206,7 @@ class TarFile {
         damaged(at, "records of a pax header", "other text");
       const std::string_view record = records.substr(digits + 1, size - digits - 2);
       if (record.starts_with("path=")) next_name_ = record.substr(5);
+      if (record.starts_with("linkpath=")) next_target_ = record.substr(9);
       if (record.starts_with("size=")) next_size_ = decimal(record.substr(5), at);
       records.remove_prefix(size);
     }
@@ -157,8 +222,9 @@ class TarFile {
 
   MappedFile file_;
   std::vector<Member> members_;
-  std::vector<std::size_t> order_;  // by name
-  std::string next_name_;           // told by an extended header
+  std::vector<std::size_t> order_;       // by name
+  std::vector<Link> links_;              // in the order of their members, until they are followed
+  std::string next_name_, next_target_;  // told by an extended header
   std::size_t next_size_ = 0;
 };
 

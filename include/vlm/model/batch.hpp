@@ -19,7 +19,7 @@ struct Sample {
   std::vector<std::int32_t> tokens;
   std::vector<std::uint8_t> supervised;  // 1 where the token is to be predicted from those before it
   std::vector<Grid> images, videos;
-  std::vector<float> image_patches, video_patches;  // [patches, channels * temporal * size * size], in order
+  PatchRows image_patches, video_patches;  // in order
 
   // Empties the sample and keeps its memory.
   void clear() {

@@ -180,7 +180,7 @@ class Reference {
 
   // Moves to a sample the pictures that its tokens stand for.
   void take(Pictures& from, std::int32_t token, const ModelConfig& config,
-            std::span<const std::int32_t> tokens, std::vector<Grid>& grids, std::vector<float>& values) {
+            std::span<const std::int32_t> tokens, std::vector<Grid>& grids, PatchRows& values) {
     Index wanted = std::count(tokens.begin(), tokens.end(), token);
     while (wanted > 0 && from.next < from.grids.size()) {
       const Grid& grid = from.grids[from.next++];

@@ -43,7 +43,8 @@ class MergeTable {
       if (entry.rank != no_rank) {
         throw ConfigError("tokenizer-merges", {{"at", "merge " + std::to_string(rank)},
                                                {"expected", "each pair once"},
-                                               {"got", "the pair of merge " + std::to_string(entry.rank)}});
+                                               {"got", "the pair of merge " + std::to_string(entry.rank)},
+                                               {"try", "fetch the tokenizer again; its file is damaged"}});
       }
       entry = {merge.left, merge.right, static_cast<std::int32_t>(rank), merge.result};
     }

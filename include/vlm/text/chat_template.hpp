@@ -93,7 +93,9 @@ namespace detail {
 
 inline void check_messages(std::span<const Message> messages) {
   if (messages.empty())
-    throw DataError("chat-messages", {{"expected", "at least one message"}, {"got", "none"}});
+    throw DataError(
+        "chat-messages",
+        {{"expected", "at least one message"}, {"got", "none"}, {"try", "a message of the user"}});
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const std::string& role = messages[i].role;
     if (role == "system" || role == "user" || role == "assistant" || role == "tool") continue;

@@ -49,7 +49,8 @@ inline Json read_added_tokens_decoder(const Json& config) {
       throw ConfigError("tokenizer-added", {{"file", config.document()},
                                             {"at", decoder->path()},
                                             {"expected", "ids as the names of members"},
-                                            {"got", "\"" + key + "\""}});
+                                            {"got", "\"" + key + "\""},
+                                            {"try", "fetch the tokenizer again; its file is damaged"}});
     Json entry = token;
     entry.set("id", id);
     list.push_back(std::move(entry));

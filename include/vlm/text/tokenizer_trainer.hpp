@@ -149,13 +149,15 @@ inline void check_training(const TokenizerTraining& training, const std::vector<
     throw ConfigError("tokenizer-vocabulary",
                       {{"expected", "at least " + std::to_string(least) + " ids: 256 bytes and " +
                                         std::to_string(added.size()) + " added tokens"},
-                       {"got", std::to_string(training.vocabulary)}});
+                       {"got", std::to_string(training.vocabulary)},
+                       {"try", "a larger vocabulary, or fewer added tokens"}});
   }
   std::set<std::string> seen;
   for (const std::string& token : added) {
     if (token.size() > 1 && seen.insert(token).second) continue;
     throw ConfigError("tokenizer-added", {{"expected", "added tokens of two bytes or more, each once"},
-                                          {"got", "\"" + token + "\""}});
+                                          {"got", "\"" + token + "\""},
+                                          {"try", "leave out what is empty or stands twice"}});
   }
 }
 

@@ -101,21 +101,10 @@ class ContrastiveTrainer {
 
   // Runs to the last step and writes out/model; on ctrl-C writes a checkpoint and returns Interrupted.
   RunEnd run() {
-    const Interrupt interrupt;
     Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet);
-    StepLog log(recipe_.out + "/log.jsonl", state_.step);
-    EventFile events(recipe_.out, state_.step);
-    while (state_.step < recipe_.steps) {
-      const Report report = step();
-      log.add(report);
-      events.add(report);
-      progress.show(report);
-      const bool stop = interrupt.requested() && state_.step < recipe_.steps;
-      if (stop || state_.is_due(recipe_.checkpoint_every, recipe_.steps, false)) save_checkpoint();
-      if (stop) return RunEnd::Interrupted;
-    }
-    write_folder_atomically(recipe_.out + "/model", [&](const std::string& path) { save_model(path); });
-    return RunEnd::Finished;
+    return run_steps(
+        recipe_, state_, progress, [&] { return step(); }, [&] { save_checkpoint(); },
+        [&](const std::string& path) { save_model(path); });
   }
 
   // Tower, texts, optimizer, data cursor and step in out/checkpoint-<step>.

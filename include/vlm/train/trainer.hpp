@@ -20,19 +20,16 @@
 #include <vlm/model/passes.hpp>
 #include <vlm/ops/multiply_add_rate.hpp>
 #include <vlm/train/checkpoint.hpp>
-#include <vlm/train/event_file.hpp>
-#include <vlm/train/interrupt.hpp>
 #include <vlm/train/memory_ledger.hpp>
 #include <vlm/train/progress.hpp>
 #include <vlm/train/recipe.hpp>
 #include <vlm/train/run_state.hpp>
+#include <vlm/train/run_steps.hpp>
 #include <vlm/train/schedule.hpp>
 #include <vlm/train/stages.hpp>
 #include <vlm/train/validation.hpp>
 
 namespace vlm {
-
-enum class RunEnd { Finished, Interrupted };
 
 template <class S, class Spec = Qwen3VL, class Device = Cpu, class Precision = F32>
 class Trainer {
@@ -112,34 +109,29 @@ class Trainer {
   // The mean loss per supervised token of the recipe's validation file, which it must have.
   double validate() {
     if (!validation_)
-      throw ConfigError(
-          "recipe", {{"setting", "validation"}, {"expected", "a JSONL file to score"}, {"got", "nothing"}});
+      throw ConfigError("recipe", {{"setting", "validation"},
+                                   {"expected", "a JSONL file to score"},
+                                   {"got", "nothing"},
+                                   {"try", "set it in the recipe"}});
     return validation_->mean_loss(runtime_, net_, tables_);
   }
 
   // Runs to the last step and writes out/model; on ctrl-C writes a checkpoint and returns Interrupted.
   RunEnd run() {
-    const Interrupt interrupt;
     if (!recipe_.quiet)
       std::fputs(ledger_text(ledger_, loader_settings(recipe_, S::context), machine_memory()).c_str(),
                  stderr);
     Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet,
                       recipe_.quiet ? 0 : multiply_add_rate(runtime_.queue()));
-    StepLog log(recipe_.out + "/log.jsonl", state_.step);
-    EventFile events(recipe_.out, state_.step);
-    while (state_.step < recipe_.steps) {
+    const auto scored_step = [&] {
       Report report = step();
       if (validation_ && state_.is_due(recipe_.validate_every, recipe_.steps, true))
         report.validation = validate();
-      log.add(report);
-      events.add(report);
-      progress.show(report);
-      const bool stop = interrupt.requested() && state_.step < recipe_.steps;
-      if (stop || state_.is_due(recipe_.checkpoint_every, recipe_.steps, false)) save_checkpoint();
-      if (stop) return RunEnd::Interrupted;
-    }
-    write_folder_atomically(recipe_.out + "/model", [&](const std::string& path) { save_model(path); });
-    return interrupt.requested() ? RunEnd::Interrupted : RunEnd::Finished;
+      return report;
+    };
+    return run_steps(
+        recipe_, state_, progress, scored_step, [&] { save_checkpoint(); },
+        [&](const std::string& path) { save_model(path); });
   }
 
   // Weights, optimizer, data cursor and counters in out/checkpoint-<step>.

@@ -21,8 +21,10 @@ class Validation {
   Validation(const std::string& path, const Processor& processor, Index context)
       : file_(path), processor_(&processor), context_(context) {
     if (file_.size() == 0)
-      throw DataError("data-empty",
-                      {{"file", path}, {"expected", "at least one conversation to score"}, {"got", "none"}});
+      throw DataError("data-empty", {{"file", path},
+                                     {"expected", "at least one conversation to score"},
+                                     {"got", "none"},
+                                     {"try", "a file with conversations"}});
   }
 
   // Scores all lines in their order, with nothing kept and no gradient touched. Between steps only, since it may grow

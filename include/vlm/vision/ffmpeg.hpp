@@ -175,7 +175,8 @@ class FfmpegReader {
         throw FileError("video-file",
                         {{"file", source_.name},
                          {"expected", "at most " + std::to_string(max_video_frames) + " frames"},
-                         {"got", "more"}});
+                         {"got", "more"},
+                         {"try", "a shorter video, or a part of this one"}});
       all_have_times = all_have_times && packet.pts != AV_NOPTS_VALUE;
       times_.push_back(packet.pts);
       if (packet.flags & AV_PKT_FLAG_KEY) keys_.push_back(packet.pts);
@@ -234,7 +235,8 @@ inline Video open_with_ffmpeg(const VideoSource& source, const VideoFileOptions&
   if (options.decoding_threads < 0 || options.decoding_threads > detail::most_threads)
     throw ConfigError("video-options", {{"field", "decoding_threads"},
                                         {"expected", "0 to " + std::to_string(detail::most_threads)},
-                                        {"got", std::to_string(options.decoding_threads)}});
+                                        {"got", std::to_string(options.decoding_threads)},
+                                        {"try", "0, which takes one thread per processor"}});
   const auto reader = std::make_shared<FfmpegReader>(source, options);
   return Video(reader->frames(), reader->size(), reader->clock(),
                [reader](Index frame) { return reader->frame(frame); });

@@ -151,7 +151,10 @@ class FfmpegStream {
       "mov,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,gif,apng,yuv4mpegpipe,ivf,nut,mxf,dv,rm,wtv";
 
   [[noreturn]] void throw_no_video(const std::string& expected, const std::string& got) const {
-    throw FileError("video-file", {{"file", source_.name}, {"expected", expected}, {"got", got}});
+    throw FileError("video-file", {{"file", source_.name},
+                                   {"expected", expected},
+                                   {"got", got},
+                                   {"try", "check the path, or encode the video again"}});
   }
 
   void note_end(const AVPacket& packet) {
@@ -172,9 +175,11 @@ class FfmpegStream {
     // Of bytes nothing is opened under the name, but FFmpeg guesses by it too.
     const int status = avformat_open_input(&format, ("file:" + source_.name).c_str(), nullptr, options.get());
     if (status == AVERROR_INVALIDDATA || status == AVERROR(EINVAL))
-      throw FileError("video-format", {{"file", source_.name},
-                                       {"expected", "a video file"},
-                                       {"got", "another kind of file, or a damaged one"}});
+      throw FileError("video-format",
+                      {{"file", source_.name},
+                       {"expected", "a video file"},
+                       {"got", "another kind of file, or a damaged one"},
+                       {"try", "check the path, or encode the video again, as MP4 for example"}});
     if (status < 0) throw_no_video("a video file", ffmpeg_text(status));
     format_.reset(format);  // where it fails, FFmpeg frees it
     // Reading the header may decode: the limits hold there too.

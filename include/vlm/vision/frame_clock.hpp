@@ -75,8 +75,9 @@ enum class TimeForm : std::uint8_t { Seconds, Clock };
 // With one decimal, rounded half to even on the exact binary value, in both forms: 0.25 is 0.2 and 59.96 is 60.0.
 inline std::string time_text(double seconds, TimeForm form = TimeForm::Seconds) {
   if (!(seconds >= 0 && seconds <= 1e12))
-    throw ConfigError("video-times",
-                      {{"expected", "seconds from 0 to 1000000000000"}, {"got", std::to_string(seconds)}});
+    throw ConfigError("video-times", {{"expected", "seconds from 0 to 1000000000000"},
+                                      {"got", std::to_string(seconds)},
+                                      {"try", "the seconds of each frame from the beginning of the video"}});
   char digits[32];
   const char* begin = digits;
   const char* end = std::to_chars(digits, digits + sizeof digits, seconds, std::chars_format::fixed, 1).ptr;

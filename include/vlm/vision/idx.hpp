@@ -31,7 +31,8 @@ class IdxFile {
     if (index < 0 || index >= count())
       throw DataError("idx-index", {{"file", path()},
                                     {"expected", "an item from 0 to " + std::to_string(count() - 1)},
-                                    {"got", std::to_string(index)}});
+                                    {"got", std::to_string(index)},
+                                    {"try", "a number that the file has"}});
     return bytes().subspan(header_size() + static_cast<std::size_t>(index) * item_size_, item_size_);
   }
 

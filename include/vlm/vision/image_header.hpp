@@ -226,7 +226,8 @@ inline ImageHeader read_image_header(std::string_view bytes, std::string_view na
       throw DataError("image-format",
                       {{"image", std::string(name)},
                        {"expected", "JPEG, PNG, WebP, GIF, BMP, PBM, PGM, PPM, or FILE#INDEX of an IDX file"},
-                       {"got", format_name(bytes)}});
+                       {"got", format_name(bytes)},
+                       {"try", "check the path, or save the image as PNG"}});
   }
   header.format = format;
   header.whole = header.whole || (format != ImageFormat::Jpeg && format != ImageFormat::Png) ||

@@ -70,7 +70,8 @@ inline RowsOfGrey idx_rows(const IdxFile& file, Index index) {
   if (extents.size() != 3)
     throw DataError("idx-rank", {{"file", file.path()},
                                  {"expected", "an IDX file of images [count, height, width]"},
-                                 {"got", "an IDX file of labels " + shape_text(extents)}});
+                                 {"got", "an IDX file of labels " + shape_text(extents)},
+                                 {"try", "the file of images that belongs to these labels"}});
   const std::span<const std::uint8_t> levels = file.item(index);
   if (extents[1] > max_image_pixels / extents[2])  // only an error is worth the name, which allocates
     check_image_size(extents[1], extents[2], file.path() + "#" + std::to_string(index));

@@ -62,12 +62,14 @@ inline void check_image_settings(const ImageSettings& settings) {
     throw ConfigError("image-settings",
                       {{"expected", "patch_size, temporal_patch_size, merge_size from 1 to 1024"},
                        {"got", shape_text(std::array{settings.patch_size, settings.temporal_patch_size,
-                                                     settings.merge_size})}});
+                                                     settings.merge_size})},
+                       {"try", "preprocessor_config.json of the published model"}});
   for (double deviation : settings.std)
     if (!(deviation > 0))
       throw ConfigError("image-settings", {{"field", "image_std"},
                                            {"expected", "three positive numbers"},
-                                           {"got", std::to_string(deviation)}});
+                                           {"got", std::to_string(deviation)},
+                                           {"try", "preprocessor_config.json of the published model"}});
   check_pixel_budget(settings.budget, settings.factor());
 }
 
@@ -78,7 +80,8 @@ inline std::array<double, 3> three_numbers(const Json& list) {
     throw ConfigError("image-settings", {{"file", list.document()},
                                          {"field", list.path()},
                                          {"expected", "three numbers, one per channel"},
-                                         {"got", std::to_string(list.items().size()) + " numbers"}});
+                                         {"got", std::to_string(list.items().size()) + " numbers"},
+                                         {"try", "preprocessor_config.json of the published model"}});
   return {list.at(std::size_t{0}).number(), list.at(std::size_t{1}).number(),
           list.at(std::size_t{2}).number()};
 }
@@ -157,10 +160,13 @@ inline Grid image_grid(Index height, Index width, const ImageSettings& settings)
   return {1, size.height / settings.patch_size, size.width / settings.patch_size};
 }
 
+// Patches as the vision encoder reads them: [patches, channels * temporal * size * size].
+using PatchRows = std::vector<float, Unzeroed<float>>;
+
 // What the vision encoder receives for one image: grid.patches() rows of settings.features() values.
 struct PatchedImage {
   Grid grid;
-  std::vector<float, Unzeroed<float>> rows;
+  PatchRows rows;
 };
 
 // Which of the temporal_patch_size slices of its patches a frame fills.
@@ -176,7 +182,8 @@ inline void write_frame(ImageRows& frame, ImageSize size, Slices slices, const I
   const Index factor = settings.factor();
   if (size.height < 1 || size.width < 1 || size.height % factor != 0 || size.width % factor != 0)
     throw ShapeError("image-grid", {{"expected", "sides that are multiples of " + std::to_string(factor)},
-                                    {"got", shape_text(std::array{size.height, size.width})}});
+                                    {"got", shape_text(std::array{size.height, size.width})},
+                                    {"try", "resize the image first, to the size that smart_resize gives"}});
   if (slices.first < 0 || slices.count < 1 || slices.first + slices.count > settings.temporal_patch_size)
     throw ShapeError("image-slices",
                      {{"expected", "slices of " + std::to_string(settings.temporal_patch_size)},

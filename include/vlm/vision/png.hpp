@@ -46,7 +46,8 @@ class PngRows final : public ImageRows {
     info_ = png_ ? png_create_info_struct(png_) : nullptr;
     if (!info_) {
       png_destroy_read_struct(&png_, nullptr, nullptr);
-      throw DeviceError("out-of-memory", {{"expected", "memory to decode an image"}});
+      throw DeviceError("out-of-memory", {{"expected", "memory to decode an image"},
+                                          {"try", "a smaller image, or a machine with more memory"}});
     }
     try {
       open();
@@ -208,7 +209,8 @@ inline std::string encode_png(const Image& image) {
   if (!png_image_write_to_memory(&settings, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr))
     throw DataError("image-size", {{"image", "image to write"},
                                    {"expected", "an image that can be a PNG file"},
-                                   {"got", settings.message}});
+                                   {"got", settings.message},
+                                   {"try", "a smaller image"}});
   bytes.resize(size);
   return bytes;
 }

@@ -89,7 +89,8 @@ class PnmText {
   [[noreturn]] void fail(const char* id, const std::string& expected, const char* got) const {
     throw DataError(id, {{"image", std::string(name_)},
                          {"expected", expected},
-                         {"got", std::string(got) + " at byte " + std::to_string(start_)}});
+                         {"got", std::string(got) + " at byte " + std::to_string(start_)},
+                         {"try", "fetch or save the image again"}});
   }
 
   std::string_view bytes_, name_;
@@ -144,9 +145,11 @@ struct PnmFile {
 
 inline PnmFile read_pnm(std::string_view bytes, std::string_view name) {
   if (!is_pnm(bytes))
-    throw DataError(
-        "image-format",
-        {{"image", std::string(name)}, {"expected", "PBM, PGM or PPM"}, {"got", "another kind of file"}});
+    throw DataError("image-format",
+                    {{"image", std::string(name)},
+                     {"expected", "PBM, PGM or PPM"},
+                     {"got", "another kind of file"},
+                     {"try", "check the path, or read it with load_image, which knows more formats"}});
   PnmFile file{
       .form = bytes[1], .height = 0, .width = 0, .largest = 1, .pixels = {}, .reader = {bytes, name}};
   const PnmSize size = pnm_size(file.reader);
@@ -156,7 +159,8 @@ inline PnmFile read_pnm(std::string_view bytes, std::string_view name) {
   if (file.largest > 65535)
     throw DataError("image-depth", {{"image", std::string(name)},
                                     {"expected", "at most 16 bits per value (largest value 65535)"},
-                                    {"got", "largest value " + std::to_string(file.largest)}});
+                                    {"got", "largest value " + std::to_string(file.largest)},
+                                    {"try", "save the image with 8 or 16 bits"}});
   check_image_size(file.height, file.width, name);
   file.pixels = file.reader.rest();
   const std::size_t least =
@@ -165,7 +169,8 @@ inline PnmFile read_pnm(std::string_view bytes, std::string_view name) {
     throw DataError("image-truncated",
                     {{"image", std::string(name)},
                      {"expected", "at least " + std::to_string(least) + " bytes of pixels"},
-                     {"got", std::to_string(file.pixels.size())}});
+                     {"got", std::to_string(file.pixels.size())},
+                     {"try", "fetch or save the image again"}});
   return file;
 }
 

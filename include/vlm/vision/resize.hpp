@@ -39,7 +39,8 @@ inline void check_pixel_budget(const PixelBudget& budget, Index factor) {
                     {{"expected", "1 <= min_pixels <= max_pixels <= " + std::to_string(max_image_pixels) +
                                       ", patch size * merge size >= 1"},
                      {"got", "min_pixels " + std::to_string(least) + ", max_pixels " + std::to_string(most) +
-                                 ", patch size * merge size " + std::to_string(factor)}});
+                                 ", patch size * merge size " + std::to_string(factor)},
+                     {"try", "budgets of the published model, in preprocessor_config.json"}});
 }
 
 // The multiples of `factor` nearest to the sides (halves to even), scaled at one ratio when the

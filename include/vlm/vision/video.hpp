@@ -77,7 +77,8 @@ class Video {
   void check() const {
     if (frames_ < 1 || frames_ > max_video_frames)
       throw DataError("video-frames", {{"expected", "1 to " + std::to_string(max_video_frames) + " frames"},
-                                       {"got", std::to_string(frames_)}});
+                                       {"got", std::to_string(frames_)},
+                                       {"try", "at least one frame; of a long video, a part"}});
     check_image_size(size_.height, size_.width, "frames of a video");
     if (!clock_.is_constant() && clock_.frames() != frames_)
       throw DataError("video-times",

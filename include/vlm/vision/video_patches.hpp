@@ -50,7 +50,7 @@ inline VideoPlan plan_video(const Video& video, const VideoSettings& settings) {
 struct PatchedVideo {
   Grid grid;
   std::vector<double> times;  // seconds of each temporal step
-  std::vector<float, Unzeroed<float>> rows;
+  PatchRows rows;
 
   // Visual tokens of one temporal step.
   Index step_tokens(Index merge_size) const { return grid.visual_tokens(merge_size) / grid.frames; }

@@ -57,7 +57,8 @@ inline void check_video_settings(const VideoSettings& settings) {
   if (settings.max_video_tokens < 1 || settings.max_video_tokens > max_image_pixels)
     throw ConfigError("video-settings", {{"field", "max_video_tokens"},
                                          {"expected", "1 to " + std::to_string(max_image_pixels)},
-                                         {"got", std::to_string(settings.max_video_tokens)}});
+                                         {"got", std::to_string(settings.max_video_tokens)},
+                                         {"try", "video_preprocessor_config.json of the published model"}});
 }
 
 namespace detail {
@@ -76,7 +77,8 @@ inline FrameSampling sampling_from_json(const Json& config) {
     throw ConfigError("video-sampling", {{"file", config.document()},
                                          {"field", count->path()},
                                          {"expected", "fps or num_frames, and null for the other"},
-                                         {"got", "both"}});
+                                         {"got", "both"},
+                                         {"try", "null for one of them"}});
   if (samples && !samples->boolean()) {
     sampling.rule = SampleNothing{};
   } else if (count) {
