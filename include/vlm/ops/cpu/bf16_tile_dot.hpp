@@ -64,12 +64,16 @@ struct Bf16DotTile {
         load<W>(sum[i][v], t.sums + i * Bf16Tile::sum_pitch + v * W);
     }
     const std::byte* values = t.panel;
-    const bf16* a = t.a;
+    const bf16 *a = t.a, *soon = a + Rows * slab_inputs;  // the next rows
     for (Index pair = t.pairs; pair > 0; --pair, values += 4 * W, a += 2) {
       Integers<W> weights[Panels];
       VLM_UNROLL for (int v = 0; v < Panels; ++v) {
         std::memcpy(&weights[v], values + v * next, 4 * W);
         if constexpr (Rows < most_rows) __builtin_prefetch(values + v * next + ahead);
+      }
+      if constexpr (Rows == most_rows) {
+        __builtin_prefetch(soon);
+        soon += 2 * Rows;
       }
       VLM_UNROLL for (int i = 0; i < Rows; ++i) {
         Integers<W> left;
