@@ -243,9 +243,10 @@ BOOST_AUTO_TEST_CASE(bf16_chains_are_as_near_as_their_length) {
   }
 }
 
-// The kernels without the processor's own products of bf16, of which a machine that has these takes some nowhere.
+// The kernels without the processor's own products of bf16, of which a machine that has these takes some nowhere: near
+// fp64, and few rows as many.
 BOOST_AUTO_TEST_CASE(bf16_tiles_of_floats) {
-  const Index rows = 7, panels = 3, inputs = 96;
+  const Index rows = 15, panels = 3, inputs = 192;
   const std::vector<float> x = normal(rows * inputs, 1, 15);
   const Weight weight(DType::Bf16Blocks, panels * panel_outputs, inputs,
                       normal(panels * panel_outputs * inputs, 0.1f, 16));
@@ -253,30 +254,33 @@ BOOST_AUTO_TEST_CASE(bf16_tiles_of_floats) {
   const cpu::Bf16Rows a(memory.data(), rows, inputs);
   for (const IsaLevel level : levels()) {
     cpu::dispatch<cpu::Bf16RowsKernel>(level, x.data(), inputs, a, Index{0}, rows);
-    std::vector<float> sums(static_cast<std::size_t>(rows * cpu::Bf16Tile::sum_pitch), 12345);
-    cpu::Bf16Tile tile{.panel = weight.panels.data(),
-                       .panel_pitch = panel_bytes(DType::Bf16Blocks, inputs),
-                       .panels = panels,
-                       .a = a.at(0, 0),
-                       .pairs = inputs / 4,
-                       .begins = true,
-                       .sums = sums.data()};
-    const auto multiply = [&] {
-      cpu::dispatch<cpu::Bf16TileKernel>(level, static_cast<const cpu::Bf16Tile*>(&tile), rows);
+    const auto multiply = [&](Index count) {
+      std::vector<float> sums(static_cast<std::size_t>(rows * cpu::Bf16Tile::sum_pitch), 12345);
+      cpu::Bf16Tile tile{.panel = weight.panels.data(),
+                         .panel_pitch = panel_bytes(DType::Bf16Blocks, inputs),
+                         .panels = panels,
+                         .a = a.at(0, 0),
+                         .pairs = 16,
+                         .begins = true,
+                         .sums = sums.data()};
+      cpu::dispatch<cpu::Bf16TileKernel>(level, static_cast<const cpu::Bf16Tile*>(&tile), count);
+      tile.panel += 4 * panel_outputs * tile.pairs;  // the inputs that follow
+      tile.a += 2 * tile.pairs;
+      tile.pairs = inputs / 2 - tile.pairs;
+      tile.begins = false;
+      cpu::dispatch<cpu::Bf16TileKernel>(level, static_cast<const cpu::Bf16Tile*>(&tile), count);
+      std::vector<float> y;
+      for (Index row = 0; row < count; ++row) {
+        const float* from = sums.data() + row * cpu::Bf16Tile::sum_pitch;
+        y.insert(y.end(), from, from + panels * panel_outputs);
+        BOOST_TEST(from[panels * panel_outputs] == 12345);
+      }
+      return y;
     };
-    multiply();  // half of the inputs, then the others
-    tile.panel += 4 * panel_outputs * tile.pairs;
-    tile.a += 2 * tile.pairs;
-    tile.begins = false;
-    multiply();
-    std::vector<float> y;
-    for (Index row = 0; row < rows; ++row) {
-      const float* from = sums.data() + row * cpu::Bf16Tile::sum_pitch;
-      y.insert(y.end(), from, from + panels * panel_outputs);
-      BOOST_TEST(from[panels * panel_outputs] == 12345);
-    }
-    BOOST_TEST(error(y, in_steps(DType::Bf16Blocks, x, inputs), weight.numbers(), rows, weight.outputs,
+    const std::vector<float> many = multiply(rows), few = multiply(2);
+    BOOST_TEST(error(many, in_steps(DType::Bf16Blocks, x, inputs), weight.numbers(), rows, weight.outputs,
                      inputs) < 1e-6);
+    BOOST_TEST(std::equal(few.begin(), few.end(), many.begin()));
   }
 }
 
