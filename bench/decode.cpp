@@ -29,7 +29,8 @@ struct WeightFormat {
   FrozenWeights weights;
   double decode_bar;
 };
-constexpr WeightFormat formats[] = {{"stored", FrozenWeights::Stored, 0.78},
+constexpr WeightFormat formats[] = {{"stored", FrozenWeights::Stored, 0.0},
+                                    {"bf16", FrozenWeights::Bf16, 0.78},
                                     {"int8", FrozenWeights::Int8, 0.80},
                                     {"int4", FrozenWeights::Int4, 0.60}};
 
@@ -172,7 +173,8 @@ int main(int count, char** arguments) {
   bench::Report report("decode", static_cast<int>(rest.size()), rest.data());
   bench::Ceilings ceilings(report.threads());
 
-  for (const auto& [format, name, bar] : {std::tuple{DType::I8Blocks, "product, int8 beside f32", 2.5},
+  for (const auto& [format, name, bar] : {std::tuple{DType::Bf16Blocks, "product, bf16 beside f32", 0.0},
+                                          {DType::I8Blocks, "product, int8 beside f32", 2.5},
                                           {DType::I4Blocks, "product, int4 beside f32", 0.0}})
     for (const auto& [inputs, outputs] : {std::pair<Index, Index>{2048, 6144}, {6144, 2048}}) {
       const std::string shape = "512 x " + std::to_string(inputs) + " to " + std::to_string(outputs);

@@ -28,6 +28,7 @@ struct Options {
   std::uint64_t seed = 0;
   int threads = 0;
   bool greedy = false, thoughts = false;
+  vlm::FrozenWeights weights = vlm::FrozenWeights::Stored;
   vlm::CellFormat cells = vlm::CellFormat::F32;
 };
 
@@ -115,7 +116,7 @@ int chat(const Options& options) {
                             {"got", std::to_string(options.images.size()) + " images, and " +
                                         (options.question.empty() ? "no question" : "a question")},
                             {"try", "chat FOLDER --image IN --png OUT \"question\""}});
-  return vlm::with_model(options.folder, [&](const auto& net) {
+  const auto ask = [&](const auto& net) {
     vlm::Chat chat(net, {.threads = options.threads, .cells = options.cells});
     if (!options.system.empty()) chat.system(options.system);
     if (options.question.empty()) {
@@ -127,7 +128,8 @@ int chat(const Options& options) {
         vlm::save_grounding(options.png, vlm::load_image(options.images.front()), chat.last().text);
     }
     return 0;
-  });
+  };
+  return vlm::with_model(options.folder, ask, options.weights);
 }
 
 }  // namespace
@@ -152,6 +154,13 @@ int main(int count, char** arguments) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--seed", options.seed, "of the random choices")->capture_default_str();
   app.add_flag("--thoughts", options.thoughts, "print the thoughts before the answer too");
+  app.add_option("--weights", options.weights,
+                 "stored: as the files hold them, exact; converted while loading: bf16, int8 or int4, faster")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, vlm::FrozenWeights>{{"stored", vlm::FrozenWeights::Stored},
+                                                    {"bf16", vlm::FrozenWeights::Bf16},
+                                                    {"int8", vlm::FrozenWeights::Int8},
+                                                    {"int4", vlm::FrozenWeights::Int4}}));
   app.add_option("--cells", options.cells, "the numbers of the key/value cache: f32, bf16 or int8")
       ->transform(CLI::CheckedTransformer(std::map<std::string, vlm::CellFormat>{
           {"f32", vlm::CellFormat::F32}, {"bf16", vlm::CellFormat::BF16}, {"int8", vlm::CellFormat::I8}}));

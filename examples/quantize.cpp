@@ -1,8 +1,10 @@
-// quantize FOLDER OUT: writes a model with its matrices in blocks of 8 or 4 bits, from which every program loads. The
-// files beside the weights are copied. Router, mergers, norms and position table keep their numbers.
+// quantize FOLDER OUT: writes a model with its matrices in blocks of 8 or 4 bits, or in bf16 as products read it, from
+// which every program loads. The files beside the weights are copied. Router, mergers, norms and position table keep
+// their numbers.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include <vlm/vlm.hpp>
@@ -12,7 +14,8 @@
 namespace {
 
 struct Options {
-  std::string folder, out, format = "int8";
+  std::string folder, out;
+  vlm::FrozenWeights format = vlm::FrozenWeights::Int8;
 };
 
 int quantize(const Options& options) {
@@ -31,7 +34,7 @@ int quantize(const Options& options) {
         std::printf("%s, %.2f bits for each of %zu weights\n", vlm::bytes_text(model.weight_bytes()).c_str(),
                     8 * static_cast<double>(model.weight_bytes()) / static_cast<double>(numbers), numbers);
       },
-      options.format == "int8" ? vlm::FrozenWeights::Int8 : vlm::FrozenWeights::Int4);
+      options.format);
   for (const files::directory_entry& entry : files::directory_iterator(options.folder)) {
     const std::string name = entry.path().filename().string();
     if (!entry.is_regular_file() || name.find(".safetensors") != name.npos || name == "config.json") continue;
@@ -43,12 +46,14 @@ int quantize(const Options& options) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  CLI::App app("Writes a model with its matrices in blocks of 8 or 4 bits.");
+  CLI::App app("Writes a model with its matrices in blocks of 8 or 4 bits, or in bf16 as products read it.");
   Options options;
   app.add_option("FOLDER", options.folder, "the model")->required();
   app.add_option("OUT", options.out, "the folder to write")->required();
-  app.add_option("--format", options.format, "int8: 8.5 bits for a weight; int4: 4.5 bits")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"int8", "int4"}));
+  app.add_option("--format", options.format, "bits for a weight: int8 8.5 (the default), int4 4.5, bf16 16")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, vlm::FrozenWeights>{{"bf16", vlm::FrozenWeights::Bf16},
+                                                    {"int8", vlm::FrozenWeights::Int8},
+                                                    {"int4", vlm::FrozenWeights::Int4}}));
   return example::run(app, count, arguments, [&] { return quantize(options); });
 }

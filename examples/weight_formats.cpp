@@ -37,6 +37,7 @@ struct Format {
 };
 constexpr Format exact_format = {"f32", vlm::FrozenWeights::F32, vlm::CellFormat::F32};
 constexpr Format formats[] = {{"stored", vlm::FrozenWeights::Stored, vlm::CellFormat::F32},
+                              {"bf16", vlm::FrozenWeights::Bf16, vlm::CellFormat::F32},
                               {"int8", vlm::FrozenWeights::Int8, vlm::CellFormat::F32},
                               {"int4", vlm::FrozenWeights::Int4, vlm::CellFormat::F32},
                               {"f32", vlm::FrozenWeights::F32, vlm::CellFormat::BF16},

@@ -5,11 +5,12 @@
     chat.py --gguf FOLDER --quantize     writes Q8_0.gguf and Q4_K_M.gguf there
 
 The checkpoint is what `models.py --make` writes; the folder of --gguf holds the same weights (gguf_files.py), without
-it only transformers is compared. Rows whose names contain one of the TEXTs are run, for bf16, int8 and int4 weights:
+it only transformers is compared. Rows whose names contain one of the TEXTs are run, for bf16, int8 and int4 weights. The others round
+activations to bf16 where weights are bf16, and so does ours; exact bf16 is ours with activations in f32, without a bar:
 
     decode           tokens behind a prompt of 512, the best ones; our cells in bf16, llama.cpp's in f16
     prompt           512 tokens; our int8 against the better of Q8_0 and BF16
-    image            one of 512x512 and one of 1024x1024 pixels through tower and mergers, bf16 weights
+    image            one of 512x512 and one of 1024x1024 pixels through tower and mergers, both kinds of bf16
     first token      behind a prompt with an image of 512x512 pixels, beside transformers; decoding and resizing apart
     memory           the most that a process held that did an image of 512x512, a prompt and a few tokens
 
@@ -31,9 +32,11 @@ from contenders import (ROOT, Contender, Failed, memory_row, most_memory, row, s
 
 LENGTH = 512
 GRIDS = {"512x512": (32, 32), "1024x1024": (64, 64)}  # patches of 16
-FORMATS = {"bf16": ("stored", "BF16"), "int8": ("int8", "Q8_0"), "int4": ("int4", "Q4_K_M")}
-DECODE_BARS = {"bf16": 1.3, "int8": 1.4, "int4": 1.6}
-PROMPT_BARS = {"bf16": 1.6, "int8": 3.0, "int4": 2.0}
+FORMATS = {"bf16": ("bf16", "BF16"), "exact bf16": ("stored", "BF16"), "int8": ("int8", "Q8_0"),
+           "int4": ("int4", "Q4_K_M")}
+DECODE_BARS = {"bf16": 1.3, "exact bf16": 0, "int8": 1.4, "int4": 1.6}
+PROMPT_BARS = {"bf16": 1.6, "exact bf16": 0, "int8": 3.0, "int4": 2.0}
+BF16 = ("bf16", "exact bf16")
 IMAGE_BAR, MEMORY_BAR = 1.6, 1.0
 TRANSFORMERS_DECODE_BAR, TRANSFORMERS_FIRST_BAR = 2.0, 1.5
 
@@ -177,14 +180,14 @@ class Comparison:
     def text(self, form):
         """Decoding and prompts of one format."""
         decodes, prompts, first = (wanted(f"{what}, {form}") for what in ("decode", "prompt", "first token"))
-        first = first and form == "bf16"
+        first = first and form in BF16
         if not (decodes or prompts or first):
             return
         own = self.open(f"ours {form}")
         llamas = [self.open(f"llama {FORMATS[form][1]}")] if arguments.gguf and (decodes or prompts) else []
         if llamas and prompts and form == "int8":
             llamas.append(self.open("llama BF16"))
-        python = [self.open("transformers")] if form == "bf16" and (decodes or first) else []
+        python = [self.open("transformers")] if form in BF16 and (decodes or first) else []
         sides = [own, *llamas, *python]
         for side in sides:
             side.prompt(keep=False)
@@ -204,26 +207,30 @@ class Comparison:
                 self.add(f"decode, {form}", f"behind {LENGTH}", "tokens/s", own, side, "decode", DECODE_BARS[form])
             for side in python:
                 self.add(f"decode, {form}", f"behind {LENGTH}", "tokens/s", own, side, "decode",
-                         TRANSFORMERS_DECODE_BAR)
+                         TRANSFORMERS_DECODE_BAR if form == "bf16" else 0)
         if prompts and llamas:
             best = max(llamas, key=lambda side: sorted(side.values["prompt"])[len(side.values["prompt"]) // 2])
             self.add(f"prompt, {form}", f"{LENGTH} tokens", "tokens/s", own, best, "prompt", PROMPT_BARS[form], LENGTH)
         for side in python if first else []:
-            self.add("first token", "an image of 512x512", "1/s", own, side, "first", TRANSFORMERS_FIRST_BAR)
+            self.add(f"first token, {form}", "an image of 512x512", "1/s", own, side, "first",
+                     TRANSFORMERS_FIRST_BAR if form == "bf16" else 0)
         for name in ("transformers", "llama Q8_0", "llama Q4_K_M", f"ours {form}"):
             self.close(name)
 
     def images(self):
-        for size in GRIDS:
-            if not wanted(f"image {size}"):
+        for size, form in ((size, form) for size in GRIDS for form in BF16):
+            if not wanted(f"image {size}, {form}"):
                 continue
-            sides = [self.open("ours bf16"), self.open("llama BF16")]
+            sides = [self.open(f"ours {form}"), self.open("llama BF16")]
+            for side in sides:
+                side.values.pop("image " + size, None)
             for side in sides:
                 side.image("512x512", keep=False)
             for _ in range(arguments.rounds):
                 for side in sides:
                     side.image(size)
-            self.add("image", size, "images/s", *sides, "image " + size, IMAGE_BAR)
+            self.add(f"image, {form}", size, "images/s", *sides, "image " + size, IMAGE_BAR if form == "bf16" else 0)
+            self.close(f"ours {form}")
 
     def memory(self, form):
         if not wanted(f"answering, {form}, memory"):

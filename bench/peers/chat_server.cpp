@@ -1,7 +1,7 @@
 // The library's side of the comparison of answering. chat.py starts it and writes one command a line, words separated
 // by blanks; each is answered by one line, "error ..." where that is impossible.
 //
-//   load FOLDER stored|int8|int4   a model and a session of bf16 cells: seconds
+//   load FOLDER stored|bf16|int8|int4   a model and a session of bf16 cells: seconds
 //   prompt INPUTS              a prompt and its pictures, passed anew: "seconds token", the best token after it
 //   decode COUNT               so many tokens behind the prompt, each the best: "seconds token ...", seconds of one
 //   image INPUTS               the pictures through encoder and mergers: "seconds tokens"
@@ -46,7 +46,8 @@ class Server {
 
   void load(const std::string& folder, const std::string& format) {
     session_.reset();
-    net_ = std::make_unique<Net>(Net::load(folder, format == "int8"   ? FrozenWeights::Int8
+    net_ = std::make_unique<Net>(Net::load(folder, format == "bf16"   ? FrozenWeights::Bf16
+                                                   : format == "int8" ? FrozenWeights::Int8
                                                    : format == "int4" ? FrozenWeights::Int4
                                                                       : FrozenWeights::Stored));
   }

@@ -1,6 +1,7 @@
 #include <vlm/ops/weight_blocks.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include <vlm/core/buffer.hpp>
 #include <vlm/core/random.hpp>
 #include <vlm/core/runtime.hpp>
+#include <vlm/ops/cpu/bf16_tile.hpp>
 #include <vlm/ops/embedding.hpp>
 #include <vlm/ops/grouped_matmul.hpp>
 #include <vlm/ops/matmul.hpp>
@@ -22,8 +24,6 @@
 using namespace vlm;
 
 namespace {
-
-const DType formats[] = {DType::I8Blocks, DType::I4Blocks};
 
 std::vector<IsaLevel> levels() {
   std::vector<IsaLevel> result;
@@ -88,9 +88,13 @@ std::vector<float> product(const Run& run, const std::vector<float>& x, Index ro
   return y;
 }
 
-// The rows as the product takes them: blocks of 32 in steps of the largest over 127.
-std::vector<double> in_steps(const std::vector<float>& x, Index inputs) {
+// The rows as the product takes them: rounded to bf16, or blocks of 32 in steps of the largest over 127.
+std::vector<double> in_steps(DType format, const std::vector<float>& x, Index inputs) {
   std::vector<double> result(x.begin(), x.end());
+  if (format == DType::Bf16Blocks) {
+    for (double& value : result) value = static_cast<float>(bf16(static_cast<float>(value)));
+    return result;
+  }
   for (Index row = 0; row < static_cast<Index>(x.size()) / inputs; ++row)
     for (Index first = 0; first < inputs; first += 32) {
       const Index last = std::min(inputs, first + 32);
@@ -141,9 +145,11 @@ BOOST_AUTO_TEST_CASE(bytes_of_a_matrix) {
   BOOST_TEST(matrix_bytes(DType::I4Blocks, 2048, 2048) == 2048 * (2048 / 32 * 18 + 8));
   BOOST_TEST(matrix_bytes(DType::I8Blocks, 1, 1) == 576);
   BOOST_TEST(matrix_bytes(DType::I4Blocks, 17, 33) == 2 * 704);
+  BOOST_TEST(matrix_bytes(DType::Bf16Blocks, 2048, 2048) == 2048 * 2048 * 2);
+  BOOST_TEST(matrix_bytes(DType::Bf16Blocks, 17, 33) == 2 * 2048);
 }
 
-// Whole steps of a scale that bf16 holds come back exactly; so do steps of 15 above a minimum.
+// Whole steps of a scale that bf16 holds come back exactly; so do steps of 15 above a minimum, and any number of bf16.
 BOOST_AUTO_TEST_CASE(numbers_that_fit_come_back) {
   std::vector<float> values;
   for (int i = 0; i < 32 * 20; ++i)
@@ -155,6 +161,20 @@ BOOST_AUTO_TEST_CASE(numbers_that_fit_come_back) {
   for (std::size_t i = 0; i < values.size(); ++i) BOOST_TEST(std::abs(back[i] - values[i]) < 1e-6f);
 }
 
+// Every bit pattern as it is, and what lies between two as bf16's constructor rounds it.
+BOOST_AUTO_TEST_CASE(bf16_keeps_every_number) {
+  const Index outputs = 2 * 256, inputs = 129;
+  std::vector<float> values(static_cast<std::size_t>(outputs * inputs));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = std::bit_cast<float>(static_cast<std::uint32_t>(i << 16) |
+                                     (i < 0x10000 ? 0u : 0x8000u + static_cast<std::uint32_t>(i % 3) - 1));
+  for (const IsaLevel level : levels()) {
+    const std::vector<float> back = Weight(DType::Bf16Blocks, outputs, inputs, values, level).numbers();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      BOOST_REQUIRE_EQUAL(bf16(back[i]).bits, bf16(values[i]).bits);
+  }
+}
+
 // Of normal numbers; every level agrees but for the last bits.
 BOOST_AUTO_TEST_CASE(numbers_stay_close) {
   const Index outputs = 37, inputs = 300;
@@ -162,9 +182,11 @@ BOOST_AUTO_TEST_CASE(numbers_stay_close) {
   for (const IsaLevel level : levels()) {
     BOOST_TEST(error(Weight(DType::I8Blocks, outputs, inputs, values, level).numbers(), values) < 0.0055);
     BOOST_TEST(error(Weight(DType::I4Blocks, outputs, inputs, values, level).numbers(), values) < 0.072);
+    BOOST_TEST(error(Weight(DType::Bf16Blocks, outputs, inputs, values, level).numbers(), values) < 0.002);
   }
   const std::vector<float> zeros(static_cast<std::size_t>(outputs * inputs));
-  for (const DType format : formats) BOOST_TEST((Weight(format, outputs, inputs, zeros).numbers() == zeros));
+  for (const DType format : block_formats)
+    BOOST_TEST((Weight(format, outputs, inputs, zeros).numbers() == zeros));
 }
 
 // Against fp64 of the numbers that the blocks stand for: exact but for f32 with the rows in their steps, and close
@@ -173,10 +195,12 @@ BOOST_AUTO_TEST_CASE(products_agree) {
   struct Sizes {
     Index rows, inputs, outputs;
   };
-  for (const DType format : formats)
+  for (const DType format : block_formats)
     for (const Sizes& s : {Sizes{0, 64, 32},
                            {1, 1, 1},
                            {1, 64, 96},
+                           {5, 31, 17},
+                           {6, 288, 64},
                            {2, 515, 37},
                            {3, 33, 16},
                            {7, 96, 49},
@@ -187,17 +211,83 @@ BOOST_AUTO_TEST_CASE(products_agree) {
       const Weight weight(format, s.outputs, s.inputs, normal(s.outputs * s.inputs, 0.1f, 3));
       for (const IsaLevel level : levels()) {
         const std::vector<float> y = product({level, 2}, x, s.rows, weight), numbers = weight.numbers();
-        BOOST_TEST(error(y, in_steps(x, s.inputs), numbers, s.rows, s.outputs, s.inputs) < 1e-5);
+        BOOST_TEST(error(y, in_steps(format, x, s.inputs), numbers, s.rows, s.outputs, s.inputs) < 1e-5);
         if (s.inputs > 30)
           BOOST_TEST(error(y, {x.begin(), x.end()}, numbers, s.rows, s.outputs, s.inputs) < 0.012);
       }
     }
 }
 
+// Each element against fp64: the products of a pair are exact, and each of the chain's additions rounds by at most
+// 2^-23 of the sum of magnitudes.
+BOOST_AUTO_TEST_CASE(bf16_chains_are_as_near_as_their_length) {
+  const Index rows = 7, inputs = 1030, outputs = 50;
+  const std::vector<float> x = normal(rows * inputs, 1, 13);
+  const Weight weight(DType::Bf16Blocks, outputs, inputs, normal(outputs * inputs, 0.1f, 14));
+  const std::vector<double> rounded = in_steps(DType::Bf16Blocks, x, inputs);
+  const std::vector<float> numbers = weight.numbers();
+  for (const IsaLevel level : levels()) {
+    const std::vector<float> y = product({level}, x, rows, weight);
+    for (Index row = 0; row < rows; ++row)
+      for (Index o = 0; o < outputs; ++o) {
+        double sum = 0, size = 0;
+        for (Index i = 0; i < inputs; ++i) {
+          const double term = rounded[static_cast<std::size_t>(row * inputs + i)] *
+                              numbers[static_cast<std::size_t>(o * inputs + i)];
+          sum += term;
+          size += std::abs(term);
+        }
+        BOOST_TEST(std::abs(y[static_cast<std::size_t>(row * outputs + o)] - sum) <=
+                   static_cast<double>(inputs) * 0x1p-23 * size);
+      }
+  }
+}
+
+// The kernels without the processor's own products of bf16, of which a machine that has these takes some nowhere: near
+// fp64, and few rows as many.
+BOOST_AUTO_TEST_CASE(bf16_tiles_of_floats) {
+  const Index rows = 15, panels = 3, inputs = 192;
+  const std::vector<float> x = normal(rows * inputs, 1, 15);
+  const Weight weight(DType::Bf16Blocks, panels * panel_outputs, inputs,
+                      normal(panels * panel_outputs * inputs, 0.1f, 16));
+  Buffer<Cpu> memory(cpu::Bf16Rows::bytes(rows, inputs));
+  const cpu::Bf16Rows a(memory.data(), rows, inputs);
+  for (const IsaLevel level : levels()) {
+    cpu::dispatch<cpu::Bf16RowsKernel>(level, x.data(), inputs, a, Index{0}, rows);
+    const auto multiply = [&](Index count) {
+      std::vector<float> sums(static_cast<std::size_t>(rows * cpu::Bf16Tile::sum_pitch), 12345);
+      cpu::Bf16Tile tile{.panel = weight.panels.data(),
+                         .panel_pitch = panel_bytes(DType::Bf16Blocks, inputs),
+                         .panels = panels,
+                         .a = a.at(0, 0),
+                         .pairs = 16,
+                         .begins = true,
+                         .sums = sums.data()};
+      cpu::dispatch<cpu::Bf16TileKernel>(level, static_cast<const cpu::Bf16Tile*>(&tile), count);
+      tile.panel += 4 * panel_outputs * tile.pairs;  // the inputs that follow
+      tile.a += 2 * tile.pairs;
+      tile.pairs = inputs / 2 - tile.pairs;
+      tile.begins = false;
+      cpu::dispatch<cpu::Bf16TileKernel>(level, static_cast<const cpu::Bf16Tile*>(&tile), count);
+      std::vector<float> y;
+      for (Index row = 0; row < count; ++row) {
+        const float* from = sums.data() + row * cpu::Bf16Tile::sum_pitch;
+        y.insert(y.end(), from, from + panels * panel_outputs);
+        BOOST_TEST(from[panels * panel_outputs] == 12345);
+      }
+      return y;
+    };
+    const std::vector<float> many = multiply(rows), few = multiply(2);
+    BOOST_TEST(error(many, in_steps(DType::Bf16Blocks, x, inputs), weight.numbers(), rows, weight.outputs,
+                     inputs) < 1e-6);
+    BOOST_TEST(std::equal(few.begin(), few.end(), many.begin()));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(bias_and_activation_follow) {
   const Index rows = 9, inputs = 70, outputs = 45;
   const std::vector<float> x = normal(rows * inputs, 1, 4), bias = normal(outputs, 1, 5);
-  for (const DType format : formats) {
+  for (const DType format : block_formats) {
     const Weight weight(format, outputs, inputs, normal(outputs * inputs, 0.1f, 6));
     for (const IsaLevel level : levels()) {
       const std::vector<float> plain = product({level}, x, rows, weight),
@@ -214,10 +304,11 @@ BOOST_AUTO_TEST_CASE(bias_and_activation_follow) {
 BOOST_AUTO_TEST_CASE(rows_do_not_depend_on_others) {
   const Index rows = 50, inputs = 1030, outputs = 75;
   const std::vector<float> x = normal(rows * inputs, 1, 7);
-  for (const DType format : formats) {
+  for (const DType format : block_formats) {
     const Weight weight(format, outputs, inputs, normal(outputs * inputs, 0.1f, 8));
     for (const IsaLevel level : levels()) {
       const std::vector<float> together = product({level, 2}, x, rows, weight);
+      BOOST_TEST((product({level, 7}, x, rows, weight) == together));
       for (Index first = 0, count = 1; first < rows;
            first += count, count = std::min(count + 3, rows - first)) {
         const std::vector<float> some(x.begin() + first * inputs, x.begin() + (first + count) * inputs);
@@ -232,7 +323,7 @@ BOOST_AUTO_TEST_CASE(rows_do_not_depend_on_others) {
 BOOST_AUTO_TEST_CASE(numbers_that_are_not_finite) {
   const Index rows = 7, inputs = 64, outputs = 20;
   for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()})
-    for (const DType format : formats) {
+    for (const DType format : block_formats) {
       std::vector<float> x = normal(rows * inputs, 1, 9);
       const Weight weight(format, outputs, inputs, normal(outputs * inputs, 0.1f, 10));
       for (const IsaLevel level : levels()) {
@@ -250,7 +341,7 @@ BOOST_AUTO_TEST_CASE(groups_go_through_their_own_blocks) {
   const Index groups = 3, inputs = 96, outputs = 40, rows = 11;
   const std::vector<std::int32_t> offsets = {0, 4, 4, 11};
   const std::vector<float> x = normal(rows * inputs, 1, 11);
-  for (const DType format : formats) {
+  for (const DType format : block_formats) {
     const std::size_t each = matrix_bytes(format, outputs, inputs);
     Buffer<Cpu> all(groups * each);
     std::vector<Weight> weights;

@@ -41,9 +41,14 @@ grep -q 'got       0 images' png.txt
 # The model in blocks: written, and read by another program.
 "$programs/quantize" SFT/model blocks --format int8 > bits.txt
 grep -q 'bits for each' bits.txt
+"$programs/quantize" SFT/model panels --format bf16 > /dev/null
+# bf16 made while loading answers as bf16 from a folder.
+"$programs/chat" SFT/model --weights bf16 --image "$toy/red.ppm" --greedy "What colour is this?" > made.txt
+"$programs/chat" panels --image "$toy/red.ppm" --greedy "What colour is this?" > read.txt
+cmp made.txt read.txt
 "$programs/evaluate" blocks "$toy/data.jsonl" --max-tokens 16 > /dev/null
 "$programs/weight_formats" SFT/model "$toy/data.jsonl" --limit 4 --json formats.jsonl > /dev/null
-[ "$(wc -l < formats.jsonl)" = 6 ]
+[ "$(wc -l < formats.jsonl)" = 7 ]
 # Wrong input: one error, exit status 2.
 status=0
 "$programs/evaluate" nowhere "$toy/data.jsonl" 2> error.txt || status=$?

@@ -32,7 +32,21 @@ static_assert(sizeof(bf16) == 2);
 
 // The formats a stored tensor can have (safetensors names in `name`), then those of a matrix in blocks, which are bytes
 // in a file (ops/weight_blocks.hpp).
-enum class DType : std::uint8_t { F64, F32, F16, BF16, I64, I32, I16, I8, U8, Bool, I8Blocks, I4Blocks };
+enum class DType : std::uint8_t {
+  F64,
+  F32,
+  F16,
+  BF16,
+  I64,
+  I32,
+  I16,
+  I8,
+  U8,
+  Bool,
+  I8Blocks,
+  I4Blocks,
+  Bf16Blocks
+};
 
 // Bytes of one element; 0 where blocks share theirs.
 constexpr std::size_t size_of(DType type) {
@@ -53,14 +67,15 @@ constexpr std::size_t size_of(DType type) {
       return 1;
     case DType::I8Blocks:
     case DType::I4Blocks:
+    case DType::Bf16Blocks:
       return 0;
   }
   return 0;
 }
 
 constexpr std::string_view name_of(DType type) {
-  constexpr std::string_view names[] = {"F64", "F32", "F16", "BF16", "I64",       "I32",
-                                        "I16", "I8",  "U8",  "BOOL", "I8_BLOCKS", "I4_BLOCKS"};
+  constexpr std::string_view names[] = {"F64", "F32", "F16",  "BF16",      "I64",       "I32",        "I16",
+                                        "I8",  "U8",  "BOOL", "I8_BLOCKS", "I4_BLOCKS", "BF16_BLOCKS"};
   return names[static_cast<std::size_t>(type)];
 }
 

@@ -57,9 +57,9 @@ struct LoadReport {
 // The format of blocks that a tensor of bytes holds for a parameter, or U8 where it holds none; the layouts differ in
 // the bytes of a panel.
 inline DType blocks_in(const ParamRecord& record, const StoredTensor& tensor) {
-  if (!record.allows_blocks() || tensor.dtype != DType::U8) return DType::U8;
-  for (const DType format : {DType::I8Blocks, DType::I4Blocks})
-    if (tensor.shape == MatrixSizes(record).blocks_shape(format)) return format;
+  if (tensor.dtype != DType::U8) return DType::U8;
+  for (const DType format : block_formats)
+    if (record.allows(format) && tensor.shape == MatrixSizes(record).blocks_shape(format)) return format;
   return DType::U8;
 }
 
@@ -68,9 +68,46 @@ inline bool readable(DType type) { return type == DType::F32 || type == DType::B
 }  // namespace detail
 
 // What becomes of frozen matrices: they stay as the file stores them (bf16 and blocks are mapped and not copied), are
-// converted to f32, or to blocks of 8 or 4 bits (ops/weight_blocks.hpp), but for the router, the mergers and the patch
-// embedding, which stay as stored. Vectors and the position table are f32 always, and so is what trains.
-enum class FrozenWeights { Stored, F32, Int8, Int4 };
+// converted to f32, or to blocks (ops/weight_blocks.hpp) of bf16, 8 or 4 bits, but for the router and the patch
+// embedding, which stay as stored, and the mergers, which take bf16 at the least. Vectors and the position table are f32
+// always, and so is what trains.
+// Stored and F32 are exact but for f32 arithmetic. Bf16 keeps the numbers of a bf16 checkpoint, too, but its products
+// round the rows of activations to bf16, which is faster.
+enum class FrozenWeights { Stored, F32, Bf16, Int8, Int4 };
+
+namespace detail {
+
+// The format of blocks that matrices are converted to, if any.
+inline std::optional<DType> blocks_format(FrozenWeights frozen) {
+  switch (frozen) {
+    case FrozenWeights::Bf16:
+      return DType::Bf16Blocks;
+    case FrozenWeights::Int8:
+      return DType::I8Blocks;
+    case FrozenWeights::Int4:
+      return DType::I4Blocks;
+    case FrozenWeights::Stored:
+    case FrozenWeights::F32:
+      break;
+  }
+  return std::nullopt;
+}
+
+// "A, B or C" of the shapes that a file may hold a parameter's blocks in.
+inline std::string blocks_shapes_text(const ParamRecord& record) {
+  std::string text;
+  std::size_t left = static_cast<std::size_t>(std::count_if(
+      std::begin(block_formats), std::end(block_formats), [&](DType f) { return record.allows(f); }));
+  for (const DType format : block_formats) {
+    if (!record.allows(format)) continue;
+    if (!text.empty()) text += left == 1 ? " or " : ", ";
+    text += shape_text(MatrixSizes(record).blocks_shape(format));
+    --left;
+  }
+  return text;
+}
+
+}  // namespace detail
 
 // Binds frozen parameters to the mapped file where its format allows, and copies the rest into memory as f32.
 // Throws FileError [weights] that lists every missing, surplus and misshapen tensor.
@@ -274,13 +311,10 @@ class ParameterStore {
     if (separate) return check_experts(p, *source, report, check_piece);
     if (!source->names.empty()) return check_composed(shape, *source, check_piece);
     const StoredTensor* whole = source->pieces.front();
-    if (whole->dtype == DType::U8 && p.record->allows_blocks() && !p.trained) {
+    if (whole->dtype == DType::U8 && p.record->allowed_blocks() != BlockFormats::None && !p.trained) {
       if (is_blocks(detail::blocks_in(*p.record, *whole))) return;
-      const MatrixSizes sizes(*p.record);
-      return report.add(report.misshapen, p.name + " expected U8 " +
-                                              shape_text(sizes.blocks_shape(DType::I8Blocks)) + " or " +
-                                              shape_text(sizes.blocks_shape(DType::I4Blocks)) + ", got U8 " +
-                                              shape_text(whole->shape));
+      return report.add(report.misshapen, p.name + " expected U8 " + detail::blocks_shapes_text(*p.record) +
+                                              ", got U8 " + shape_text(whole->shape));
     }
     check_piece(whole, p.name, shape, whole->shape == shape || whole->shape == turned_shape(shape));
   }
@@ -346,9 +380,9 @@ class ParameterStore {
     if (const DType blocks = detail::blocks_in(*p.record, first); is_blocks(blocks))
       return p.record->bind(first.bytes.data(), blocks);
     p.record->turn(is_turned);
-    if ((frozen == FrozenWeights::Int8 || frozen == FrozenWeights::Int4) && p.record->allows_blocks() &&
-        !p.trained) {
-      make_blocks(p, source, frozen == FrozenWeights::Int8 ? DType::I8Blocks : DType::I4Blocks);
+    if (const auto format = detail::blocks_format(frozen);
+        format && p.record->allows(*format) && !p.trained) {
+      make_blocks(p, source, *format);
       for (const StoredTensor* piece : source.pieces) forget_pages(piece->bytes);
       return;
     }

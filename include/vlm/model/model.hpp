@@ -97,7 +97,7 @@ class Model {
   // Weights in blocks are for answering: with a part that trains, asking for them throws ConfigError [weight-blocks].
   static Model load(const std::string& folder, FrozenWeights frozen = FrozenWeights::Stored) {
     constexpr bool learns = trains_vision || trains<part::Decoder> || trains<part::Head>;
-    if (learns && (frozen == FrozenWeights::Int8 || frozen == FrozenWeights::Int4))
+    if (learns && detail::blocks_format(frozen))
       throw ConfigError("weight-blocks", {{"folder", folder},
                                           {"expected", "a model type without trained parts"},
                                           {"got", "one that trains"},
@@ -347,7 +347,7 @@ class Model {
     parts_ = std::make_unique<Parts>(config);
     ParameterStore& store = parts_->store;
     parts_->walk_parameters([&](const std::string& name, auto& param) {
-      if (detail::in_merger(name)) param.allow_blocks(false);
+      if (detail::in_merger(name)) param.allow_blocks(std::min(param.allowed_blocks(), BlockFormats::Bf16));
       store.add(name, param, std::remove_reference_t<decltype(param)>::trained);
     });
   }

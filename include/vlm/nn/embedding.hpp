@@ -22,7 +22,7 @@ struct Embedding {
   Param<E, 2> weight;
 
   Embedding(Index vocabulary, Index features) : weight(Shape<2>{{vocabulary, features}}) {
-    weight.allow_blocks(true);
+    weight.allow_blocks(BlockFormats::All);
   }
 
   void forward(On<E> s, View<const std::int32_t, 1, D> ids, Out<E> y) const {

@@ -25,7 +25,7 @@ struct Linear {
   [[no_unique_address]] std::conditional_t<WithBias, Param<E, 1>, NoBias> bias;
 
   Linear(Index inputs, Index outputs) : weight(Shape<2>{{outputs, inputs}}) {
-    weight.allow_blocks(true);
+    weight.allow_blocks(BlockFormats::All);
     make_bias(outputs);
   }
   // `stored`: the weight's shape in a file, whose trailing dimensions make up the inputs.

@@ -53,9 +53,9 @@ struct SparseMoe {
                 Param<E, 3>(Shape<3>{{n.experts, n.intermediate, n.features}})} {
     require_sizes("SparseMoe", n.chosen > 0 && n.chosen <= n.experts,
                   "experts, and chosen ones, 1 to all of them", {n.experts, n.chosen});
-    gate.weight.allow_blocks(false);  // a router keeps its numbers
-    experts.gate_up_proj.allow_blocks(true);
-    experts.down_proj.allow_blocks(true);
+    gate.weight.allow_blocks(BlockFormats::None);  // a router keeps its numbers
+    experts.gate_up_proj.allow_blocks(BlockFormats::All);
+    experts.down_proj.allow_blocks(BlockFormats::All);
   }
   Shape<2> out_shape(Index rows) const { return {{rows, sizes.features}}; }
 

@@ -15,6 +15,10 @@ namespace vlm {
 // How the first value of a parameter is drawn; see init.hpp.
 enum class Initial { Zero, One, Normal };
 
+// The formats of blocks (ops/weight_blocks.hpp) that a parameter may be kept in, each with those before it: none, where
+// more than products and look-ups read it; bf16, where its numbers must stay near; or all.
+enum class BlockFormats { None, Bf16, All };
+
 // What planning, loading and saving see of a parameter: a run-time record without template arguments.
 class ParamRecord {
  public:
@@ -30,9 +34,13 @@ class ParamRecord {
   std::vector<Index> file_shape() const {
     return turned_ ? std::vector<Index>{stored_[0], stored_[2], stored_[1]} : stored_;
   }
-  // Whether a loader may keep the value in blocks (ops/weight_blocks.hpp): where products and look-ups alone read it.
-  bool allows_blocks() const { return allows_blocks_; }
-  void allow_blocks(bool allow) { allows_blocks_ = allow; }
+  // The formats of blocks that a loader may keep the value in.
+  BlockFormats allowed_blocks() const { return allowed_blocks_; }
+  void allow_blocks(BlockFormats formats) { allowed_blocks_ = formats; }
+  bool allows(DType blocks) const {
+    return allowed_blocks_ == BlockFormats::All ||
+           (allowed_blocks_ == BlockFormats::Bf16 && blocks == DType::Bf16Blocks);
+  }
   // Of the value in memory.
   std::size_t bytes() const;
   const void* data() const { return data_; }
@@ -50,7 +58,8 @@ class ParamRecord {
   Initial initial_ = Initial::Normal;
   const void* data_ = nullptr;
   DType format_ = DType::F32;
-  bool turned_ = false, allows_blocks_ = false;
+  bool turned_ = false;
+  BlockFormats allowed_blocks_ = BlockFormats::None;
 };
 
 // The matrices of a parameter whose stored shape is [outputs, inputs] or [count, inputs, outputs].

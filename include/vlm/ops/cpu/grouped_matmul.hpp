@@ -1,6 +1,7 @@
 // Products for experts on the CPU: the engine of product.hpp, with tasks over all groups at once.
 #pragma once
 
+#include <vlm/ops/cpu/bf16_product.hpp>
 #include <vlm/ops/cpu/block_product.hpp>
 #include <vlm/ops/cpu/matmul.hpp>
 #include <vlm/ops/grouped_matmul.hpp>
@@ -54,12 +55,12 @@ inline ProductOperands group_operands(View<const float, 2, Cpu> a, const MatrixG
   return p;
 }
 
-// The same with weights in blocks, whose rows become bytes before.
-template <class Operands>
+// The same with weights in blocks, whose rows are quantised before: BlockRows or Bf16Rows.
+template <class Quantised, class Operands>
 void multiply_group_blocks(Queue<Cpu>& queue, Index groups, View<const float, 2, Cpu> x, Index columns,
                            Operands&& operands, View<const std::int32_t, 1, Cpu> offsets, Scratch scratch) {
   constexpr Index band = 2 * panel_outputs;
-  const BlockRows a(scratch.data, x.rows(), x.extent[1]);
+  const Quantised a(scratch.data, x.rows(), x.extent[1]);
   quantize_rows(queue, x, a);
   const Index bands = (columns + band - 1) / band;
   queue.parallel(bands * groups, [&](Index task, int) {
@@ -77,6 +78,7 @@ namespace vlm {
 
 template <class T>
 std::size_t scratch_bytes(const Queue<Cpu>& queue, const GroupedForward<Cpu, T>& op) {
+  if (op.weights.first.format == DType::Bf16Blocks) return cpu::Bf16Rows::bytes(op.x.rows(), op.x.extent[1]);
   return is_blocks(op.weights.first.format) ? cpu::BlockRows::bytes(op.x.rows(), op.x.extent[1])
                                             : cpu::product_scratch(queue);
 }
@@ -85,8 +87,12 @@ void compute(Queue<Cpu>& queue, const GroupedForward<Cpu, T>& op, Scratch scratc
   const auto operands = [&](Index group) {
     return cpu::group_operands(op.x, op.weights, op.offsets, op.y, true, group);
   };
-  if (is_blocks(op.weights.first.format))
-    cpu::multiply_group_blocks(queue, op.weights.count, op.x, op.y.extent[1], operands, op.offsets, scratch);
+  if (op.weights.first.format == DType::Bf16Blocks)
+    cpu::multiply_group_blocks<cpu::Bf16Rows>(queue, op.weights.count, op.x, op.y.extent[1], operands,
+                                              op.offsets, scratch);
+  else if (is_blocks(op.weights.first.format))
+    cpu::multiply_group_blocks<cpu::BlockRows>(queue, op.weights.count, op.x, op.y.extent[1], operands,
+                                               op.offsets, scratch);
   else
     cpu::multiply_groups(queue, op.weights.count, op.y.extent[1], operands, scratch);
 }

@@ -55,6 +55,14 @@ VLM_INLINE void store_some(float* to, const Floats<W>& lanes, Index count) {
   for (Index i = 0; i < count; ++i) to[i] = lanes[i];
 }
 
+// The bits of the nearest bf16 in the lower half of each lane, as bf16's constructor rounds.
+template <int W>
+VLM_INLINE void bf16_bits(Unsigned<W>& bits, const Floats<W>& x) {
+  const Unsigned<W> wide = (Unsigned<W>)x;
+  const Unsigned<W> upper = wide >> 16;
+  bits = (wide & 0x7fffffffu) > 0x7f800000u ? upper | 0x40u : (wide + 0x7fffu + (upper & 1u)) >> 16;
+}
+
 // Sums lanes in a fixed tree.
 template <int W>
 VLM_INLINE float sum_of(const Floats<W>& lanes) {

@@ -2,6 +2,7 @@
 //   I8Blocks   of the scales next to max |w| / 127 the one with the least squared error
 //   I4Blocks   of some ranges within [min w, max w] and zero the one whose scale and minimum, fitted by least squares to
 //              the rounded values, leave the least squared error; then both become bytes of the row's largest
+//   Bf16Blocks the nearest, ties to even
 #pragma once
 
 #include <algorithm>
@@ -20,7 +21,10 @@ struct BlockWeightsKernel {
                              std::byte* panel) {
     const Index blocks = blocks_of(inputs);
     for (int lane = 0; lane < panel_outputs; lane += W) {
-      if (format == DType::I8Blocks) {
+      if (format == DType::Bf16Blocks) {
+        for (Index pair = 0; pair < blocks * (block_inputs / 2); ++pair)
+          halves<W>(weights, pair, lane, panel);
+      } else if (format == DType::I8Blocks) {
         const I8Panel<std::byte> to(panel, inputs);
         for (Index block = 0; block < blocks; ++block) bytes<W>(weights, block, lane, to);
       } else {
@@ -53,6 +57,18 @@ struct BlockWeightsKernel {
   template <int W>
   VLM_INLINE static void put(std::byte* to, const Floats<W>& numbers, Index stride) {
     for (int i = 0; i < W; ++i) to[i * stride] = static_cast<std::byte>(static_cast<int>(numbers[i]));
+  }
+
+  template <int W>
+  VLM_INLINE static void halves(const float* weights, Index pair, int lane, std::byte* panel) {
+    Floats<W> first, second;
+    load<W>(first, weights + 2 * pair * panel_outputs + lane);
+    load<W>(second, weights + (2 * pair + 1) * panel_outputs + lane);
+    Unsigned<W> low, high;
+    bf16_bits<W>(low, first);
+    bf16_bits<W>(high, second);
+    const Unsigned<W> words = low | high << 16;
+    std::memcpy(panel + 4 * (pair * panel_outputs + lane), &words, sizeof words);
   }
 
   template <int W>
@@ -192,6 +208,8 @@ inline float block_element(const std::byte* data, DType format, Index inputs, In
     std::memcpy(&value, from, sizeof value);
     return static_cast<float>(value);
   };
+  if (format == DType::Bf16Blocks)
+    return number(panel + 4 * (input / 2 * panel_outputs + lane) + 2 * (input % 2), bf16{});
   if (format == DType::I8Blocks) {
     const I8Panel<const std::byte> from(panel, inputs);
     const float q = number(from.values + block * 512 + k / 4 * 64 + lane * 4 + k % 4, std::uint8_t{});

@@ -1,0 +1,106 @@
+// Products with a weight in bf16 panels:  C = activation(A W' + bias). The rows of A are rounded to bf16 first
+// (bf16_rows.hpp); a task is then a band of panels with some of those rows (bf16_tile.hpp).
+#pragma once
+
+#include <algorithm>
+
+#include <vlm/ops/cpu/bf16_tile_dot.hpp>
+#include <vlm/ops/cpu/block_product.hpp>
+
+namespace vlm::cpu {
+
+inline constexpr Index bf16_part_rows = 192;  // of C, at once
+
+inline void bf16_tile(IsaLevel level, const Bf16Tile& tile, Index rows) {
+#if defined(__x86_64__)
+  if (level == IsaLevel::Avx512 && has_bf16_products()) return Bf16DotTile::run(tile, rows);
+#endif
+  dispatch<Bf16TileKernel>(level, &tile, rows);
+}
+
+// One part of C, whose first column begins a panel; A's rows from `a_row` on are row 0 and following of C.
+inline void block_part(IsaLevel level, const ProductOperands& p, const Bf16Rows& a, Index a_row,
+                       const ProductPart& part) {
+  constexpr Index width = Bf16Tile::sum_pitch, slab_bytes = 2 * panel_outputs * slab_inputs;
+  const Index pitch = panel_bytes(p.b_format, p.inner);
+  alignas(64) float sums[bf16_part_rows * width];  // rows of C lie far apart, these in the second cache
+  for (Index row = part.row; row < part.row + part.rows; row += bf16_part_rows)
+    for (Index column = part.column; column < part.column + part.columns; column += width) {
+      const Index rows = std::min(bf16_part_rows, part.row + part.rows - row),
+                  columns = std::min(width, part.column + part.columns - column);
+      if (p.inner == 0) std::fill_n(sums, rows * width, 0.0f);
+      for (Index slab = 0; slab < a.slabs(); ++slab)
+        bf16_tile(
+            level,
+            {.panel = static_cast<const std::byte*>(p.b) + column / panel_outputs * pitch + slab * slab_bytes,
+             .panel_pitch = pitch,
+             .panels = panels_of(columns),
+             .a = a.at(slab, a_row + row),
+             .pairs = blocks_of(std::min(slab_inputs, p.inner - slab * slab_inputs)) * (block_inputs / 2),
+             .begins = slab == 0,
+             .sums = sums},
+            rows);
+      for (Index i = 0; i < rows; ++i)
+        std::copy_n(sums + i * width, columns, p.c + (row + i) * p.c_pitch + column);
+    }
+  dispatch<FinishKernel>(level, &p, &part);
+}
+
+inline void quantize_rows(Queue<Cpu>& queue, View<const float, 2, Cpu> x, const Bf16Rows& rows) {
+  constexpr Index each = 16;
+  const auto round = [&](Index task, int) {
+    dispatch<Bf16RowsKernel>(queue.level(), x.data, x.pitch, rows, task * each,
+                             std::min(each, x.rows() - task * each));
+  };
+  if (x.rows() <= each)
+    round(0, 0);
+  else
+    queue.parallel((x.rows() + each - 1) / each, round);
+}
+
+// Parts of C that tasks compute: bands of panels, narrower and cut into rows where some threads would stay idle.
+inline ProductGrid bf16_grid(const ProductOperands& p, int threads) {
+  const auto count = [](Index all, Index each) { return (all + each - 1) / each; };
+  ProductGrid grid{.rows = std::clamp<Index>(p.rows, 1, bf16_part_rows),
+                   .columns = most_panels * panel_outputs};
+  const auto few = [&] { return count(p.rows, grid.rows) * count(p.columns, grid.columns) < 4 * threads; };
+  while (few() && grid.rows >= 16 * tile_rows) grid.rows = rounded_up(count(grid.rows, 2), tile_rows);
+  while (few() && grid.columns > panel_outputs) grid.columns /= 2;
+  grid.down = count(p.rows, grid.rows);
+  grid.across = count(p.columns, grid.columns);
+  return grid;
+}
+
+// Rows of A at once: even parts of at most block_rows_at_once.
+inline Index bf16_rows_at_once(Index rows) {
+  const Index parts = std::max<Index>(1, (rows + block_rows_at_once - 1) / block_rows_at_once);
+  return (rows + parts - 1) / parts;
+}
+
+inline std::size_t bf16_scratch(Index rows, Index inputs) {
+  return Bf16Rows::bytes(bf16_rows_at_once(rows), inputs);
+}
+
+inline void multiply_bf16(Queue<Cpu>& queue, ProductOperands p, Scratch scratch) {
+  const Index all = p.rows, at_once = bf16_rows_at_once(all);
+  for (Index first = 0; first < all; first += at_once) {
+    p.rows = std::min(at_once, all - first);
+    const Bf16Rows a(scratch.data, p.rows, p.inner);
+    View<const float, 2, Cpu> x(p.a, Shape<2>{{p.rows, p.inner}});
+    x.pitch = p.a_row;
+    quantize_rows(queue, x, a);
+    const ProductGrid grid = bf16_grid(p, queue.threads());
+    queue.parallel(grid.parts(), [&](Index task, int) {
+      const Index row = task / grid.across * grid.rows, column = task % grid.across * grid.columns;
+      block_part(queue.level(), p, a, 0,
+                 {.row = row,
+                  .rows = std::min(grid.rows, p.rows - row),
+                  .column = column,
+                  .columns = std::min(grid.columns, p.columns - column)});
+    });
+    p.a += p.rows * p.a_row;
+    p.c += p.rows * p.c_pitch;
+  }
+}
+
+}  // namespace vlm::cpu

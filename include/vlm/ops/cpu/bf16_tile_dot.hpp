@@ -1,0 +1,90 @@
+// Tiles of products with bf16 panels where the processor multiplies pairs of bf16 (AVX512-BF16): both products of a pair
+// and 16 outputs in one instruction. It takes denormal numbers for zeros, and its sums round as the processor does.
+#pragma once
+
+#include <vlm/ops/cpu/bf16_tile.hpp>
+
+namespace vlm::cpu {
+
+#if defined(__x86_64__)
+#define VLM_TARGET_BF16 \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"), always_inline)) inline
+
+inline bool has_bf16_products() {
+  static const bool has = __builtin_cpu_supports("avx512bf16");
+  return has;
+}
+
+struct Bf16DotTile {
+  // Six rows of four panels: 24 sums, the weights and one broadcast stay in registers.
+  static constexpr int most_rows = 6;
+
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))) static void run(
+      const Bf16Tile& tile, Index rows) {
+    Bf16Tile t = tile;
+    for (; t.panels >= 4; t.next_panels(4)) run_as<4>(t, rows);
+    for (; t.panels >= 2; t.next_panels(2)) run_as<2>(t, rows);
+    for (; t.panels >= 1; t.next_panels(1)) run_as<1>(t, rows);
+  }
+
+ private:
+  static constexpr int W = 16;
+
+  template <int Panels>
+  VLM_TARGET_BF16 static void run_as(Bf16Tile t, Index rows) {
+    next_rows<Panels, most_rows>(t, rows);
+    next_rows<Panels, 4>(t, rows);
+    next_rows<Panels, 2>(t, rows);
+    next_rows<Panels, 1>(t, rows);
+  }
+  template <int Panels, int Rows>
+  VLM_TARGET_BF16 static void next_rows(Bf16Tile& t, Index& rows) {
+    for (; rows >= Rows; rows -= Rows, t.next_rows(Rows)) compute<Panels, Rows>(t);
+  }
+
+  // sum[16] += the two products in each lane.
+  VLM_TARGET_BF16 static void dot(Floats<W>& sum, const Integers<W>& left, const Integers<W>& right) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(left), "v"(right));
+  }
+  // A pair in every lane.
+  VLM_TARGET_BF16 static void spread(Integers<W>& lanes, const bf16* from) {
+    asm("vpbroadcastd %1, %0" : "=v"(lanes) : "m"(*reinterpret_cast<const bf16(*)[2]>(from)));
+  }
+
+  template <int Panels, int Rows>
+  VLM_TARGET_BF16 static void compute(const Bf16Tile& t) {
+    constexpr Index ahead =
+        4096;  // bytes of a panel, across the pages that the processor's own fetching stops at
+    const Index next = t.panel_pitch;
+    Floats<W> sum[Rows][Panels];
+    VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Panels; ++v) {
+      if (t.begins)
+        sum[i][v] = Floats<W>{};
+      else
+        load<W>(sum[i][v], t.sums + i * Bf16Tile::sum_pitch + v * W);
+    }
+    const std::byte* values = t.panel;
+    const bf16 *a = t.a, *soon = a + Rows * slab_inputs;  // the next rows
+    for (Index pair = t.pairs; pair > 0; --pair, values += 4 * W, a += 2) {
+      Integers<W> weights[Panels];
+      VLM_UNROLL for (int v = 0; v < Panels; ++v) {
+        std::memcpy(&weights[v], values + v * next, 4 * W);
+        if constexpr (Rows < most_rows) __builtin_prefetch(values + v * next + ahead);
+      }
+      if constexpr (Rows == most_rows) {
+        __builtin_prefetch(soon);
+        soon += 2 * Rows;
+      }
+      VLM_UNROLL for (int i = 0; i < Rows; ++i) {
+        Integers<W> left;
+        spread(left, a + i * slab_inputs);
+        VLM_UNROLL for (int v = 0; v < Panels; ++v) dot(sum[i][v], left, weights[v]);
+      }
+    }
+    VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Panels; ++v)
+        store<W>(t.sums + i * Bf16Tile::sum_pitch + v * W, sum[i][v]);
+  }
+};
+#endif
+
+}  // namespace vlm::cpu
