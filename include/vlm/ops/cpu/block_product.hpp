@@ -9,9 +9,11 @@
 
 namespace vlm::cpu {
 
-inline constexpr Index block_rows_at_once = 768;  // of A
-inline constexpr Index resident_blocks = 16;  // two panels of so many stay in the first cache, for many rows
-inline constexpr Index band_bytes = Index{1} << 18;  // of a task, where reading decides
+inline constexpr Index block_rows_at_once = 128 * together_rows;  // of A
+inline constexpr Index resident_bytes = 400 << 10;                // of A, in the second cache
+inline constexpr Index band_bytes = Index{1} << 18;               // of a task, where reading decides
+inline constexpr Index band_pairs =
+    8;  // of panels in a task that go over the same rows, where computing decides
 
 struct FinishKernel {
   template <int W>
@@ -27,29 +29,24 @@ inline void block_tile(IsaLevel level, const BlockTile& tile, Index rows, DType 
   dispatch<BlockTileKernel>(level, &tile, rows, format);
 }
 
-// One part of C, whose first column begins a panel; A's rows from `a_row` on are row 0 and following of C.
+// One part of C, whose first column begins a panel; A's rows from `a_row` on are row 0 and following of C, and the first
+// of the part begins a group.
 inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows& a, Index a_row,
                        const ProductPart& part) {
-  const Index pitch = panel_bytes(p.b_format, p.inner), first_row = a_row + part.row;
-  const Index depth = part.rows > 2 * tile_rows ? resident_blocks : std::max<Index>(a.blocks, 1);
-  for (Index row = part.row; row < part.row + part.rows; ++row)
-    std::fill_n(p.c + row * p.c_pitch + part.column, part.columns, 0.0f);
-  for (Index column = part.column; column < part.column + part.columns; column += 2 * panel_outputs)
-    for (Index block = 0; block < a.blocks; block += depth) {
+  const Index pitch = panel_bytes(p.b_format, p.inner);
+  const Index step =
+      std::max<Index>(1, resident_bytes / (a.blocks * BlockRows::block_bytes * together_rows)) *
+      together_rows;
+  for (Index row = part.row; row < part.row + part.rows; row += step)
+    for (Index column = part.column; column < part.column + part.columns; column += 2 * panel_outputs) {
       const BlockTile tile{.panel = static_cast<const std::byte*>(p.b) + column / panel_outputs * pitch,
                            .panel_pitch = pitch,
                            .inputs = p.inner,
-                           .a = a.values + first_row * a.pitch(),
-                           .scales = a.scales + first_row * a.blocks,
-                           .sums = a.sums + first_row * a.blocks,
-                           .starts = a.starts + first_row * a.blocks,
-                           .blocks = a.blocks,
-                           .first = block,
-                           .last = std::min(a.blocks, block + depth),
-                           .c = p.c + part.row * p.c_pitch + column,
+                           .group = a.group(a_row + row),
+                           .c = p.c + row * p.c_pitch + column,
                            .c_pitch = p.c_pitch,
                            .columns = std::min(2 * panel_outputs, part.column + part.columns - column)};
-      block_tile(level, tile, part.rows, p.b_format);
+      block_tile(level, tile, std::min(step, part.row + part.rows - row), p.b_format);
     }
   dispatch<FinishKernel>(level, &p, &part);
 }
@@ -59,19 +56,20 @@ inline Index block_band(const ProductOperands& p, int threads) {
   const Index pair = 2 * panel_outputs, pairs = (p.columns + pair - 1) / pair;
   const Index by_bytes = std::max<Index>(1, band_bytes / (2 * panel_bytes(p.b_format, p.inner)));
   const Index by_tasks = std::max<Index>(1, pairs / (4 * threads));
-  return (p.rows > 2 * tile_rows ? 1 : std::min(by_bytes, by_tasks)) * pair;
+  return std::min(p.rows > 2 * tile_rows ? band_pairs : by_bytes, by_tasks) * pair;
 }
 
-inline void quantize_rows(Queue<Cpu>& queue, View<const float, 2, Cpu> x, const BlockRows& rows) {
-  constexpr Index each = 16;
-  const auto quantize = [&](Index task, int) {
-    dispatch<BlockRowsKernel>(queue.level(), x.data, x.pitch, x.extent[1], rows, task * each,
-                              std::min(each, x.rows() - task * each));
-  };
-  if (x.rows() <= each)
-    quantize(0, 0);
-  else
-    queue.parallel((x.rows() + each - 1) / each, quantize);
+// Rows of x to rows of A from `first` on, where a group begins.
+inline void quantize_some(IsaLevel level, View<const float, 2, Cpu> x, const BlockRows& a, Index first) {
+  dispatch<BlockRowsKernel>(level, x.data, x.pitch, x.extent[1], x.rows(), a.group(first));
+}
+
+inline void quantize_rows(Queue<Cpu>& queue, View<const float, 2, Cpu> x, const BlockRows& a) {
+  constexpr Index each = 2 * together_rows;
+  queue.parallel((x.rows() + each - 1) / each, [&](Index task, int) {
+    const Index first = task * each;
+    quantize_some(queue.level(), x.rows(first, std::min(each, x.rows() - first)), a, first);
+  });
 }
 
 inline std::size_t block_scratch(Index rows, Index inputs) {
@@ -82,7 +80,7 @@ inline void multiply_blocks(Queue<Cpu>& queue, ProductOperands p, Scratch scratc
   const Index all = p.rows;
   for (Index first = 0; first < all; first += block_rows_at_once) {
     p.rows = std::min(block_rows_at_once, all - first);
-    const BlockRows a(scratch.data, p.rows, p.inner);
+    const BlockRows a(scratch.data, p.inner);
     View<const float, 2, Cpu> x(p.a, Shape<2>{{p.rows, p.inner}});
     x.pitch = p.a_row;
     quantize_rows(queue, x, a);

@@ -59,8 +59,11 @@ template <class Operands>
 void multiply_group_blocks(Queue<Cpu>& queue, Index groups, View<const float, 2, Cpu> x, Index columns,
                            Operands&& operands, View<const std::int32_t, 1, Cpu> offsets, Scratch scratch) {
   constexpr Index band = 2 * panel_outputs;
-  const BlockRows a(scratch.data, x.rows(), x.extent[1]);
-  quantize_rows(queue, x, a);
+  const BlockRows a(scratch.data, x.extent[1]);
+  queue.parallel(groups, [&](Index group, int) {
+    const Index first = offsets(group);
+    quantize_some(queue.level(), x.rows(first, offsets(group + 1) - first), a, first);
+  });
   const Index bands = (columns + band - 1) / band;
   queue.parallel(bands * groups, [&](Index task, int) {
     const ProductOperands p = operands(task / bands);
