@@ -34,9 +34,11 @@ inline void block_tile(IsaLevel level, const BlockTile& tile, Index rows, DType 
 inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows& a, Index a_row,
                        const ProductPart& part) {
   const Index pitch = panel_bytes(p.b_format, p.inner);
-  const Index step =
-      std::max<Index>(1, resident_bytes / (a.blocks * BlockRows::block_bytes * together_rows)) *
-      together_rows;
+  const Index blocks = std::max<Index>(1, a.blocks),
+              most_groups =
+                  std::max<Index>(1, resident_bytes / (blocks * BlockRows::block_bytes * together_rows)),
+              step = most_groups * together_rows,
+              groups = std::min(most_groups, (part.rows + together_rows - 1) / together_rows);
   for (Index row = part.row; row < part.row + part.rows; row += step)
     for (Index column = part.column; column < part.column + part.columns; column += 2 * panel_outputs) {
       const BlockTile tile{.panel = static_cast<const std::byte*>(p.b) + column / panel_outputs * pitch,
@@ -45,7 +47,9 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows
                            .group = a.group(a_row + row),
                            .c = p.c + row * p.c_pitch + column,
                            .c_pitch = p.c_pitch,
-                           .columns = std::min(2 * panel_outputs, part.column + part.columns - column)};
+                           .columns = std::min(2 * panel_outputs, part.column + part.columns - column),
+                           .next = static_cast<const std::byte*>(p.b) + (column / panel_outputs + 2) * pitch,
+                           .next_lines = 2 * pitch / (64 * blocks * groups) + 1};
       block_tile(level, tile, std::min(step, part.row + part.rows - row), p.b_format);
     }
   dispatch<FinishKernel>(level, &p, &part);

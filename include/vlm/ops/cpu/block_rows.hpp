@@ -11,7 +11,7 @@
 #include <utility>
 
 #include <vlm/core/view.hpp>
-#include <vlm/ops/cpu/lanes.hpp>
+#include <vlm/ops/cpu/tile.hpp>
 #include <vlm/ops/weight_blocks.hpp>
 
 namespace vlm::cpu {
@@ -106,7 +106,8 @@ struct BlockRowsKernel {
     std::memcpy(&largest, &most_bits, sizeof largest);
     const float scale = std::isfinite(largest) ? largest / 127.0f : std::numeric_limits<float>::quiet_NaN();
     const bool usable = largest > 1e-30f && largest < 1e30f;
-    fill<W>(factor, usable ? 127.0f / largest : 0.0f);
+    const float over = usable ? 127.0f / largest : 0.0f;
+    broadcast<W>(factor, &over);
     fill<W>(magic, 12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, in the lowest bits
     Integers<W> sum = {};
     VLM_UNROLL for (int v = 0; v < vectors; ++v) {

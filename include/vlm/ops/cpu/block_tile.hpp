@@ -18,11 +18,14 @@ struct BlockTile {
   const std::byte* group;  // the first row's
   float* c;
   Index c_pitch;
-  Index columns;  // of C, at most those of the panels
+  Index columns;          // of C, at most those of the panels
+  const std::byte* next;  // what is read after these panels
+  Index next_lines;       // of it, fetched by each group for each block
 
   VLM_INLINE void next_rows(Index rows) {
     group += rows * blocks_of(inputs) * BlockRows::block_bytes;
     c += rows * c_pitch;
+    next += 64 * next_lines * blocks_of(inputs);
   }
 };
 

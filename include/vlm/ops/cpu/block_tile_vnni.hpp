@@ -50,16 +50,21 @@ struct VnniBlockTile {
   template <DType Format, int Panels, int Rows>
   VLM_TARGET_VNNI static void compute(const BlockTile& t) {
     constexpr int W = 16;
-    constexpr Index ahead =
-        4096;  // bytes of a panel, across the pages that the processor's own fetching stops at
+    // Few rows fetch their panels so many bytes ahead, across the pages that the processor's own fetching stops at; many
+    // the panels after them.
+    constexpr Index ahead = 4096;
     const Index blocks = blocks_of(t.inputs), pitch = Panels == 2 ? t.panel_pitch : 0;
     const BlockScales<Format, W> scales[2] = {{t.panel, t.inputs, 0}, {t.panel + pitch, t.inputs, 0}};
-    const std::byte *values = t.panel, *group = t.group;
+    const std::byte *values = t.panel, *group = t.group, *next = t.next;
     Floats<W> sum[Panels][Rows];
     VLM_UNROLL for (int p = 0; p < Panels; ++p) VLM_UNROLL for (int i = 0; i < Rows; ++i) sum[p][i] =
         Floats<W>{};
     for (Index block = 0; block < blocks; ++block) {
       const GroupBlock<const std::byte> a(group, Rows);
+      if constexpr (Rows == together_rows) {
+        for (Index line = 0; line < t.next_lines; ++line) __builtin_prefetch(next + 64 * line, 0, 2);
+        next += 64 * t.next_lines;
+      }
       Integers<W> inner[Panels][Rows];
       VLM_UNROLL for (int i = 0; i < Rows; ++i) {
         inner[0][i] = Integers<W>{};
