@@ -6,12 +6,14 @@
 
 #include <vlm/ops/cpu/block_tile_vnni.hpp>
 #include <vlm/ops/cpu/product.hpp>
+#include <vlm/ops/cpu/runs.hpp>
 
 namespace vlm::cpu {
 
-inline constexpr Index block_rows_at_once = 768;  // of A
-inline constexpr Index resident_blocks = 16;  // two panels of so many stay in the first cache, for many rows
-inline constexpr Index band_bytes = Index{1} << 18;  // of a task, where reading decides
+inline constexpr Index pair_outputs = 2 * panel_outputs;
+inline constexpr Index block_rows_at_once = 128 * together_rows;  // of A
+inline constexpr Index resident_bytes = 400 << 10;                // of A, in the second cache
+inline constexpr Index band_pairs = 8;                            // of panels in a task of many rows
 
 struct FinishKernel {
   template <int W>
@@ -27,51 +29,43 @@ inline void block_tile(IsaLevel level, const BlockTile& tile, Index rows, DType 
   dispatch<BlockTileKernel>(level, &tile, rows, format);
 }
 
-// One part of C, whose first column begins a panel; A's rows from `a_row` on are row 0 and following of C.
+// One part of C, whose first column begins a panel; A's rows from `a_row` on are row 0 and following of C, and the first
+// of the part begins a group.
 inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows& a, Index a_row,
                        const ProductPart& part) {
-  const Index pitch = panel_bytes(p.b_format, p.inner), first_row = a_row + part.row;
-  const Index depth = part.rows > 2 * tile_rows ? resident_blocks : std::max<Index>(a.blocks, 1);
-  for (Index row = part.row; row < part.row + part.rows; ++row)
-    std::fill_n(p.c + row * p.c_pitch + part.column, part.columns, 0.0f);
-  for (Index column = part.column; column < part.column + part.columns; column += 2 * panel_outputs)
-    for (Index block = 0; block < a.blocks; block += depth) {
+  const Index pitch = panel_bytes(p.b_format, p.inner);
+  const Index blocks = std::max<Index>(1, a.blocks),
+              most_groups =
+                  std::max<Index>(1, resident_bytes / (blocks * BlockRows::block_bytes * together_rows)),
+              step = most_groups * together_rows,
+              groups = std::min(most_groups, (part.rows + together_rows - 1) / together_rows);
+  for (Index row = part.row; row < part.row + part.rows; row += step)
+    for (Index column = part.column; column < part.column + part.columns; column += pair_outputs) {
       const BlockTile tile{.panel = static_cast<const std::byte*>(p.b) + column / panel_outputs * pitch,
                            .panel_pitch = pitch,
                            .inputs = p.inner,
-                           .a = a.values + first_row * a.pitch(),
-                           .scales = a.scales + first_row * a.blocks,
-                           .sums = a.sums + first_row * a.blocks,
-                           .starts = a.starts + first_row * a.blocks,
-                           .blocks = a.blocks,
-                           .first = block,
-                           .last = std::min(a.blocks, block + depth),
-                           .c = p.c + part.row * p.c_pitch + column,
+                           .group = a.group(a_row + row),
+                           .c = p.c + row * p.c_pitch + column,
                            .c_pitch = p.c_pitch,
-                           .columns = std::min(2 * panel_outputs, part.column + part.columns - column)};
-      block_tile(level, tile, part.rows, p.b_format);
+                           .columns = std::min(pair_outputs, part.column + part.columns - column),
+                           .next = static_cast<const std::byte*>(p.b) + (column / panel_outputs + 2) * pitch,
+                           .next_lines = 2 * pitch / (64 * blocks * groups) + 1};
+      block_tile(level, tile, std::min(step, part.row + part.rows - row), p.b_format);
     }
   dispatch<FinishKernel>(level, &p, &part);
 }
 
-// Outputs of one task: enough bytes to read at a stretch, and tasks for every thread.
-inline Index block_band(const ProductOperands& p, int threads) {
-  const Index pair = 2 * panel_outputs, pairs = (p.columns + pair - 1) / pair;
-  const Index by_bytes = std::max<Index>(1, band_bytes / (2 * panel_bytes(p.b_format, p.inner)));
-  const Index by_tasks = std::max<Index>(1, pairs / (4 * threads));
-  return (p.rows > 2 * tile_rows ? 1 : std::min(by_bytes, by_tasks)) * pair;
+// Rows of x to rows of A from `first` on, where a group begins.
+inline void quantize_some(IsaLevel level, View<const float, 2, Cpu> x, const BlockRows& a, Index first) {
+  dispatch<BlockRowsKernel>(level, x.data, x.pitch, x.extent[1], x.rows(), a.group(first));
 }
 
-inline void quantize_rows(Queue<Cpu>& queue, View<const float, 2, Cpu> x, const BlockRows& rows) {
-  constexpr Index each = 16;
-  const auto quantize = [&](Index task, int) {
-    dispatch<BlockRowsKernel>(queue.level(), x.data, x.pitch, x.extent[1], rows, task * each,
-                              std::min(each, x.rows() - task * each));
-  };
-  if (x.rows() <= each)
-    quantize(0, 0);
-  else
-    queue.parallel((x.rows() + each - 1) / each, quantize);
+inline void quantize_rows(Queue<Cpu>& queue, View<const float, 2, Cpu> x, const BlockRows& a) {
+  constexpr Index each = 2 * together_rows;
+  queue.parallel((x.rows() + each - 1) / each, [&](Index task, int) {
+    const Index first = task * each;
+    quantize_some(queue.level(), x.rows(first, std::min(each, x.rows() - first)), a, first);
+  });
 }
 
 inline std::size_t block_scratch(Index rows, Index inputs) {
@@ -82,16 +76,25 @@ inline void multiply_blocks(Queue<Cpu>& queue, ProductOperands p, Scratch scratc
   const Index all = p.rows;
   for (Index first = 0; first < all; first += block_rows_at_once) {
     p.rows = std::min(block_rows_at_once, all - first);
-    const BlockRows a(scratch.data, p.rows, p.inner);
+    const BlockRows a(scratch.data, p.inner);
     View<const float, 2, Cpu> x(p.a, Shape<2>{{p.rows, p.inner}});
     x.pitch = p.a_row;
     quantize_rows(queue, x, a);
-    const Index band = block_band(p, queue.threads());
-    queue.parallel((p.columns + band - 1) / band, [&](Index task, int) {
-      const Index column = task * band;
+    const Index pairs = (p.columns + pair_outputs - 1) / pair_outputs;
+    const auto compute_pairs = [&](Index first_pair, Index count) {
+      const Index column = first_pair * pair_outputs;
       block_part(queue.level(), p, a, 0,
-                 {.row = 0, .rows = p.rows, .column = column, .columns = std::min(band, p.columns - column)});
-    });
+                 {.row = 0,
+                  .rows = p.rows,
+                  .column = column,
+                  .columns = std::min(count * pair_outputs, p.columns - column)});
+    };
+    if (p.rows > 2 * tile_rows) {
+      const Index band = std::clamp<Index>(pairs / (4 * queue.threads()), 1, band_pairs);
+      queue.parallel((pairs + band - 1) / band, [&](Index task, int) { compute_pairs(task * band, band); });
+    } else {
+      parallel_runs(queue, pairs, [&](Index pair) { compute_pairs(pair, 1); });
+    }
     p.a += p.rows * p.a_row;
     p.c += p.rows * p.c_pitch;
   }

@@ -10,26 +10,22 @@
 
 namespace vlm::cpu {
 
-// Blocks [first, last) of one or two panels and of some rows, added to the sums in C.
+// One or two panels and some rows.
 struct BlockTile {
   const std::byte* panel;
   Index panel_pitch;
   Index inputs;
-  const std::int8_t* a;        // the first row's
-  const float *scales, *sums;  // the first row's
-  const std::int32_t* starts;
-  Index blocks;  // of a row
-  Index first, last;
+  const std::byte* group;  // the first row's
   float* c;
   Index c_pitch;
-  Index columns;  // of C, at most those of the panels
+  Index columns;          // of C, at most those of the panels
+  const std::byte* next;  // what is read after these panels
+  Index next_lines;       // of it, fetched by each group for each block
 
   VLM_INLINE void next_rows(Index rows) {
-    a += rows * blocks * block_inputs;
-    scales += rows * blocks;
-    sums += rows * blocks;
-    starts += rows * blocks;
+    group += rows * blocks_of(inputs) * BlockRows::block_bytes;
     c += rows * c_pitch;
+    next += 64 * next_lines * blocks_of(inputs);
   }
 };
 
@@ -118,60 +114,67 @@ struct BlockTileKernel {
  private:
   template <int W, DType Format>
   VLM_INLINE static void run_as(BlockTile& t, Index rows) {
-    for (; rows >= 4; rows -= 4, t.next_rows(4)) panels<W, Format, 4>(t);
-    for (; rows >= 1; rows -= 1, t.next_rows(1)) panels<W, Format, 1>(t);
+    for (; rows > 0; rows -= together_rows, t.next_rows(together_rows)) {
+      const Index group = std::min(rows, together_rows);
+      Index row = 0;
+      for (; row + 3 <= group; row += 3) panels<W, Format, 3>(t, group, row);
+      for (; row < group; ++row) panels<W, Format, 1>(t, group, row);
+    }
   }
+  // Rows of a group, from `row` on.
   template <int W, DType Format, int Rows>
-  VLM_INLINE static void panels(const BlockTile& t) {
+  VLM_INLINE static void panels(const BlockTile& t, Index group, Index row) {
     for (Index column = 0; column < t.columns; column += W) {
       const Index panel = column / panel_outputs;
-      lanes<W, Format, Rows>(t, t.panel + panel * t.panel_pitch, static_cast<int>(column % panel_outputs),
-                             column);
+      lanes<W, Format, Rows>(t, group, row, t.panel + panel * t.panel_pitch,
+                             static_cast<int>(column % panel_outputs), column);
     }
   }
   template <int W, DType Format, int Rows>
-  VLM_INLINE static void lanes(const BlockTile& t, const std::byte* panel, int lane, Index column) {
-    const Index count = std::min<Index>(W, t.columns - column);
+  VLM_INLINE static void lanes(const BlockTile& t, Index group, Index row, const std::byte* panel, int lane,
+                               Index column) {
+    const Index count = std::min<Index>(W, t.columns - column), blocks = blocks_of(t.inputs);
     const BlockScales<Format, W> of_panel(panel, t.inputs, lane);
-    Floats<W> sum[Rows];
-    for (int i = 0; i < Rows; ++i) load_some<W>(sum[i], t.c + i * t.c_pitch + column, count);
-    for (Index block = t.first; block < t.last; ++block) {
+    Floats<W> sum[Rows] = {};
+    for (Index block = 0; block < blocks; ++block) {
+      const GroupBlock<const std::byte> a(t.group + block * group * BlockRows::block_bytes, group);
       Floats<W> inner[Rows], scale, minimum;
       for (int i = 0; i < Rows; ++i) {
-        inner[i] = Floats<W>{};
-        if (Format == DType::I8Blocks) inner[i] += static_cast<float>(t.starts[i * t.blocks + block]);
+        std::int32_t start;
+        std::memcpy(&start, a.starts + 4 * (row + i), sizeof start);
+        fill<W>(inner[i], Format == DType::I8Blocks ? static_cast<float>(start) : 0.0f);
       }
       const std::byte* values = panel + block * value_bytes(Format) + 4 * lane;
-      for (int group = 0; group < 8; ++group) {
+      for (int four = 0; four < 8; ++four) {  // inputs
         Integers<W> word;
-        std::memcpy(&word, values + 64 * (Format == DType::I8Blocks ? group : group / 2), sizeof word);
-        if (Format == DType::I4Blocks) word = (group % 2 == 0 ? word : word >> 4) & 0x0f0f0f0f;
-        const std::int8_t* a = t.a + block * block_inputs + 4 * group;
+        std::memcpy(&word, values + 64 * (Format == DType::I8Blocks ? four : four / 2), sizeof word);
+        if (Format == DType::I4Blocks) word = (four % 2 == 0 ? word : word >> 4) & 0x0f0f0f0f;
         for (int k = 0; k < 4; ++k) {
           const Floats<W> right = __builtin_convertvector(word >> 8 * k & 255, Floats<W>);
           for (int i = 0; i < Rows; ++i) {
             Floats<W> left;
-            fill<W>(left, static_cast<float>(a[i * t.blocks * block_inputs + k]));
+            fill<W>(left,
+                    static_cast<float>(static_cast<std::int8_t>(a.values[4 * (four * group + row + i) + k])));
             multiply_add<W>(inner[i], left, right);
           }
         }
       }
       of_panel.at(block, scale, minimum);
-      for (int i = 0; i < Rows; ++i) add_block<W, Format>(t, i, block, inner[i], scale, minimum, sum[i]);
+      for (int i = 0; i < Rows; ++i) add_block<W, Format>(a, row + i, inner[i], scale, minimum, sum[i]);
     }
-    for (int i = 0; i < Rows; ++i) store_some<W>(t.c + i * t.c_pitch + column, sum[i], count);
+    for (int i = 0; i < Rows; ++i) store_some<W>(t.c + (row + i) * t.c_pitch + column, sum[i], count);
   }
 
  public:
   template <int W, DType Format>
-  VLM_INLINE static void add_block(const BlockTile& t, int row, Index block, const Floats<W>& inner,
+  VLM_INLINE static void add_block(const GroupBlock<const std::byte>& a, Index row, const Floats<W>& inner,
                                    const Floats<W>& scale, const Floats<W>& minimum, Floats<W>& sum) {
     Floats<W> factor;
-    broadcast<W>(factor, t.scales + row * t.blocks + block);
+    broadcast<W>(factor, reinterpret_cast<const float*>(a.scales) + row);
     const Floats<W> scales = scale * factor;
     multiply_add<W>(sum, inner, scales);
     if constexpr (Format == DType::I4Blocks) {
-      broadcast<W>(factor, t.sums + row * t.blocks + block);
+      broadcast<W>(factor, reinterpret_cast<const float*>(a.sums) + row);
       multiply_add<W>(sum, minimum, factor);
     }
   }

@@ -15,10 +15,8 @@ inline bool has_vnni() {
   return has;
 }
 
+// Six rows of two panels: 24 sums, the weights and one broadcast stay in registers.
 struct VnniBlockTile {
-  // Six rows of two panels: 24 sums, the weights and one broadcast stay in registers.
-  static constexpr int most_rows = 6;
-
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma"))) static void run(
       const BlockTile& tile, Index rows, DType format) {
     const bool two = tile.columns > panel_outputs;
@@ -31,23 +29,13 @@ struct VnniBlockTile {
  private:
   template <DType Format, int Panels>
   VLM_TARGET_VNNI static void run_as(BlockTile t, Index rows) {
-    next_rows<Format, Panels, most_rows>(t, rows);
-    next_rows<Format, Panels, 4>(t, rows);
-    next_rows<Format, Panels, 2>(t, rows);
-    next_rows<Format, Panels, 1>(t, rows);
-  }
-  template <DType Format, int Panels, int Rows>
-  VLM_TARGET_VNNI static void next_rows(BlockTile& t, Index& rows) {
-    const bool full = t.columns == Panels * panel_outputs;
-    const auto bytes = static_cast<std::size_t>(t.columns) * sizeof(float);
-    for (; rows >= Rows; rows -= Rows, t.next_rows(Rows)) {
-      float some[Rows * Panels * panel_outputs] = {};  // in the place of C where a panel is not full
-      for (int i = 0; !full && i < Rows; ++i)
-        std::memcpy(some + i * Panels * panel_outputs, t.c + i * t.c_pitch, bytes);
-      compute<Format, Panels, Rows>(t, full ? t.c : some, full ? t.c_pitch : Panels * panel_outputs);
-      for (int i = 0; !full && i < Rows; ++i)
-        std::memcpy(t.c + i * t.c_pitch, some + i * Panels * panel_outputs, bytes);
-    }
+    for (; rows >= together_rows; rows -= together_rows, t.next_rows(together_rows))
+      compute<Format, Panels, together_rows>(t);
+    if (rows == 1) compute<Format, Panels, 1>(t);
+    if (rows == 2) compute<Format, Panels, 2>(t);
+    if (rows == 3) compute<Format, Panels, 3>(t);
+    if (rows == 4) compute<Format, Panels, 4>(t);
+    if (rows == 5) compute<Format, Panels, 5>(t);
   }
 
   // sum[16] += the four products in each lane: left unsigned, right signed.
@@ -59,81 +47,77 @@ struct VnniBlockTile {
 #endif
   }
 
-  // The panels stand side by side rather than in a loop: g++ then keeps all sums in registers.
   template <DType Format, int Panels, int Rows>
-  VLM_TARGET_VNNI static void compute(const BlockTile& t, float* c, Index c_pitch) {
+  VLM_TARGET_VNNI static void compute(const BlockTile& t) {
     constexpr int W = 16;
-    constexpr bool two = Panels == 2;
-    constexpr Index ahead =
-        4096;  // bytes of a panel, across the pages that the processor's own fetching stops at
-    const Index a_row = t.blocks * block_inputs, next = t.panel_pitch;
-    const BlockScales<Format, W> first_scales(t.panel, t.inputs, 0),
-        second_scales(t.panel + (two ? next : 0), t.inputs, 0);
-    Floats<W> first_sum[Rows], second_sum[Rows];
-    VLM_UNROLL for (int i = 0; i < Rows; ++i) {
-      load<W>(first_sum[i], c + i * c_pitch);
-      if constexpr (two) load<W>(second_sum[i], c + i * c_pitch + W);
-    }
-    for (Index block = t.first; block < t.last; ++block) {
-      Integers<W> first[Rows], second[Rows];
-      VLM_UNROLL for (int i = 0; i < Rows; ++i) {
-        first[i] = Integers<W>{};
-        if constexpr (Format == DType::I8Blocks) spread(first[i], t.starts + i * t.blocks + block);
-        second[i] = first[i];
+    // Few rows fetch their panels so many bytes ahead, across the pages that the processor's own fetching stops at; many
+    // the panels after them.
+    constexpr Index ahead = 4096;
+    const Index blocks = blocks_of(t.inputs), pitch = Panels == 2 ? t.panel_pitch : 0;
+    const BlockScales<Format, W> scales[2] = {{t.panel, t.inputs, 0}, {t.panel + pitch, t.inputs, 0}};
+    const std::byte *values = t.panel, *group = t.group, *next = t.next;
+    Floats<W> sum[Panels][Rows];
+    VLM_UNROLL for (int p = 0; p < Panels; ++p) VLM_UNROLL for (int i = 0; i < Rows; ++i) sum[p][i] =
+        Floats<W>{};
+    for (Index block = 0; block < blocks; ++block) {
+      const GroupBlock<const std::byte> a(group, Rows);
+      if constexpr (Rows == together_rows) {
+        for (Index line = 0; line < t.next_lines; ++line) __builtin_prefetch(next + 64 * line, 0, 2);
+        next += 64 * t.next_lines;
       }
-      const std::byte* values = t.panel + block * value_bytes(Format);
-      const std::int8_t* a = t.a + block * block_inputs;
-      for (int line = 0; line < value_bytes(Format) / 64; ++line, values += 64) {
-        Integers<W> left[2] = {}, both[2] = {};
-        std::memcpy(&both[0], values, 64);
-        if constexpr (two) std::memcpy(&both[1], values + next, 64);
-        if constexpr (Rows < most_rows) {
-          __builtin_prefetch(values + ahead);
-          if constexpr (two) __builtin_prefetch(values + next + ahead);
+      Integers<W> inner[Panels][Rows];
+      VLM_UNROLL for (int i = 0; i < Rows; ++i) {
+        inner[0][i] = Integers<W>{};
+        if constexpr (Format == DType::I8Blocks) spread(inner[0][i], a.starts + 4 * i);
+        if constexpr (Panels == 2) inner[1][i] = inner[0][i];
+      }
+      VLM_UNROLL for (int line = 0; line < value_bytes(Format) / 64; ++line, values += 64) {
+        Integers<W> left[Panels], both[Panels];
+        VLM_UNROLL for (int p = 0; p < Panels; ++p) {
+          std::memcpy(&both[p], values + p * pitch, 64);
+          if constexpr (Rows < together_rows) __builtin_prefetch(values + p * pitch + ahead);
         }
         if constexpr (Format == DType::I8Blocks) {
-          dot_rows<two, Rows>(first, second, both, a, a_row);
-          a += 4;
+          dot_rows<Panels, Rows>(inner, both, a.values + 4 * line * Rows);
         } else {
-          left[0] = both[0] & 0x0f0f0f0f;
-          left[1] = both[1] & 0x0f0f0f0f;
-          dot_rows<two, Rows>(first, second, left, a, a_row);
-          left[0] = both[0] >> 4 & 0x0f0f0f0f;
-          left[1] = both[1] >> 4 & 0x0f0f0f0f;
-          dot_rows<two, Rows>(first, second, left, a + 4, a_row);
-          a += 8;
+          VLM_UNROLL for (int p = 0; p < Panels; ++p) left[p] = both[p] & 0x0f0f0f0f;
+          dot_rows<Panels, Rows>(inner, left, a.values + 8 * line * Rows);
+          VLM_UNROLL for (int p = 0; p < Panels; ++p) left[p] = both[p] >> 4 & 0x0f0f0f0f;
+          dot_rows<Panels, Rows>(inner, left, a.values + (8 * line + 4) * Rows);
         }
       }
-      Floats<W> scale, minimum;
-      first_scales.at(block, scale, minimum);
-      VLM_UNROLL for (int i = 0; i < Rows; ++i) BlockTileKernel::add_block<W, Format>(
-          t, i, block, __builtin_convertvector(first[i], Floats<W>), scale, minimum, first_sum[i]);
-      if constexpr (two) {
-        second_scales.at(block, scale, minimum);
+      VLM_UNROLL for (int p = 0; p < Panels; ++p) {
+        Floats<W> scale, minimum;
+        scales[p].at(block, scale, minimum);
         VLM_UNROLL for (int i = 0; i < Rows; ++i) BlockTileKernel::add_block<W, Format>(
-            t, i, block, __builtin_convertvector(second[i], Floats<W>), scale, minimum, second_sum[i]);
+            a, i, __builtin_convertvector(inner[p][i], Floats<W>), scale, minimum, sum[p][i]);
       }
+      group += Rows * BlockRows::block_bytes;
     }
-    VLM_UNROLL for (int i = 0; i < Rows; ++i) {
-      store<W>(c + i * c_pitch, first_sum[i]);
-      if constexpr (two) store<W>(c + i * c_pitch + W, second_sum[i]);
-    }
+    VLM_UNROLL for (int p = 0; p < Panels; ++p) VLM_UNROLL for (int i = 0; i < Rows; ++i)
+        keep(t.c + i * t.c_pitch + p * W, sum[p][i], t.columns - p * W);
   }
-  template <bool Two, int Rows>
-  VLM_TARGET_VNNI static void dot_rows(Integers<16> (&first)[Rows], Integers<16> (&second)[Rows],
-                                       const Integers<16> (&left)[2], const std::int8_t* a, Index a_row) {
+  template <int Panels, int Rows>
+  VLM_TARGET_VNNI static void dot_rows(Integers<16> (&inner)[Panels][Rows],
+                                       const Integers<16> (&left)[Panels], const std::byte* a) {
     VLM_UNROLL for (int i = 0; i < Rows; ++i) {
       Integers<16> right;
-      spread(right, a + i * a_row);
-      dot(first[i], left[0], right);
-      if constexpr (Two) dot(second[i], left[1], right);
+      spread(right, a + 4 * i);
+      VLM_UNROLL for (int p = 0; p < Panels; ++p) dot(inner[p][i], left[p], right);
     }
   }
   // Four bytes in every lane.
-  VLM_TARGET_VNNI static void spread(Integers<16>& lanes, const void* from) {
+  VLM_TARGET_VNNI static void spread(Integers<16>& lanes, const std::byte* from) {
     std::int32_t word;
     std::memcpy(&word, from, sizeof word);
     lanes = word - Integers<16>{};
+  }
+  // What C has of a panel.
+  VLM_TARGET_VNNI static void keep(float* c, const Floats<16>& lanes, Index columns) {
+    if (columns >= panel_outputs) return store<16>(c, lanes);
+    float all[panel_outputs];
+    store<16>(all, lanes);
+    std::memcpy(c, all, static_cast<std::size_t>(columns) * sizeof(float));
   }
 };
 #endif

@@ -55,13 +55,26 @@ inline ProductOperands group_operands(View<const float, 2, Cpu> a, const MatrixG
   return p;
 }
 
-// The same with weights in blocks, whose rows are quantised before: BlockRows or Bf16Rows.
+// Each group's rows begin a group of rows that tiles read together.
+inline void quantize_groups(Queue<Cpu>& queue, Index groups, View<const float, 2, Cpu> x,
+                            View<const std::int32_t, 1, Cpu> offsets, const BlockRows& a) {
+  queue.parallel(groups, [&](Index group, int) {
+    const Index first = offsets(group);
+    quantize_some(queue.level(), x.rows(first, offsets(group + 1) - first), a, first);
+  });
+}
+inline void quantize_groups(Queue<Cpu>& queue, Index, View<const float, 2, Cpu> x,
+                            View<const std::int32_t, 1, Cpu>, const Bf16Rows& a) {
+  quantize_rows(queue, x, a);
+}
+
+// The same with weights in blocks; `a` is memory for the rows, which are quantised before.
 template <class Quantised, class Operands>
 void multiply_group_blocks(Queue<Cpu>& queue, Index groups, View<const float, 2, Cpu> x, Index columns,
-                           Operands&& operands, View<const std::int32_t, 1, Cpu> offsets, Scratch scratch) {
+                           Operands&& operands, View<const std::int32_t, 1, Cpu> offsets,
+                           const Quantised& a) {
   constexpr Index band = 2 * panel_outputs;
-  const Quantised a(scratch.data, x.rows(), x.extent[1]);
-  quantize_rows(queue, x, a);
+  quantize_groups(queue, groups, x, offsets, a);
   const Index bands = (columns + band - 1) / band;
   queue.parallel(bands * groups, [&](Index task, int) {
     const ProductOperands p = operands(task / bands);
@@ -88,11 +101,11 @@ void compute(Queue<Cpu>& queue, const GroupedForward<Cpu, T>& op, Scratch scratc
     return cpu::group_operands(op.x, op.weights, op.offsets, op.y, true, group);
   };
   if (op.weights.first.format == DType::Bf16Blocks)
-    cpu::multiply_group_blocks<cpu::Bf16Rows>(queue, op.weights.count, op.x, op.y.extent[1], operands,
-                                              op.offsets, scratch);
+    cpu::multiply_group_blocks(queue, op.weights.count, op.x, op.y.extent[1], operands, op.offsets,
+                               cpu::Bf16Rows(scratch.data, op.x.rows(), op.x.extent[1]));
   else if (is_blocks(op.weights.first.format))
-    cpu::multiply_group_blocks<cpu::BlockRows>(queue, op.weights.count, op.x, op.y.extent[1], operands,
-                                               op.offsets, scratch);
+    cpu::multiply_group_blocks(queue, op.weights.count, op.x, op.y.extent[1], operands, op.offsets,
+                               cpu::BlockRows(scratch.data, op.x.extent[1]));
   else
     cpu::multiply_groups(queue, op.weights.count, op.y.extent[1], operands, scratch);
 }

@@ -65,14 +65,15 @@ void compute(Queue<Cpu>& queue, const StoreCells<Cpu, T>& op, Scratch) {
                      : pages.format == CellFormat::BF16 ? cpu::store_cell<bf16>
                                                         : cpu::store_cell<std::int8_t>;
   cpu::parallel_rows(queue, op.keys.rows(), pages.heads * pages.head_dim, [&](Index first, Index rows) {
-    for (Index i = first; i < first + rows; ++i) {
-      const Index place = pages.places(i);
-      std::byte* page = pages.table(place / cells);
-      for (Index head = 0; head < pages.heads; ++head)
+    // One head after the other: its part of a page stays in the first cache.
+    for (Index head = 0; head < pages.heads; ++head)
+      for (Index i = first; i < first + rows; ++i) {
+        const Index place = pages.places(i);
+        std::byte* page = pages.table(place / cells);
         for (const bool values : {false, true})
           store((values ? op.values : op.keys).row(i) + head * pages.head_dim, pages.head_dim,
                 page + pages.offset(op.block, head, values), pages.scales_offset(), place % cells, values);
-    }
+      }
   });
 }
 
