@@ -6,14 +6,14 @@
 
 #include <vlm/ops/cpu/block_tile_vnni.hpp>
 #include <vlm/ops/cpu/product.hpp>
-#include <vlm/ops/cpu/runs.hpp>
 
 namespace vlm::cpu {
 
-inline constexpr Index pair_outputs = 2 * panel_outputs;
 inline constexpr Index block_rows_at_once = 128 * together_rows;  // of A
 inline constexpr Index resident_bytes = 400 << 10;                // of A, in the second cache
-inline constexpr Index band_pairs = 8;                            // of panels in a task of many rows
+inline constexpr Index band_bytes = Index{1} << 18;               // of a task, where reading decides
+inline constexpr Index band_pairs =
+    8;  // of panels in a task that go over the same rows, where computing decides
 
 struct FinishKernel {
   template <int W>
@@ -40,19 +40,27 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows
               step = most_groups * together_rows,
               groups = std::min(most_groups, (part.rows + together_rows - 1) / together_rows);
   for (Index row = part.row; row < part.row + part.rows; row += step)
-    for (Index column = part.column; column < part.column + part.columns; column += pair_outputs) {
+    for (Index column = part.column; column < part.column + part.columns; column += 2 * panel_outputs) {
       const BlockTile tile{.panel = static_cast<const std::byte*>(p.b) + column / panel_outputs * pitch,
                            .panel_pitch = pitch,
                            .inputs = p.inner,
                            .group = a.group(a_row + row),
                            .c = p.c + row * p.c_pitch + column,
                            .c_pitch = p.c_pitch,
-                           .columns = std::min(pair_outputs, part.column + part.columns - column),
+                           .columns = std::min(2 * panel_outputs, part.column + part.columns - column),
                            .next = static_cast<const std::byte*>(p.b) + (column / panel_outputs + 2) * pitch,
                            .next_lines = 2 * pitch / (64 * blocks * groups) + 1};
       block_tile(level, tile, std::min(step, part.row + part.rows - row), p.b_format);
     }
   dispatch<FinishKernel>(level, &p, &part);
+}
+
+// Outputs of one task: enough bytes to read at a stretch, and tasks for every thread.
+inline Index block_band(const ProductOperands& p, int threads) {
+  const Index pair = 2 * panel_outputs, pairs = (p.columns + pair - 1) / pair;
+  const Index by_bytes = std::max<Index>(1, band_bytes / (2 * panel_bytes(p.b_format, p.inner)));
+  const Index by_tasks = std::max<Index>(1, pairs / (4 * threads));
+  return std::min(p.rows > 2 * tile_rows ? band_pairs : by_bytes, by_tasks) * pair;
 }
 
 // Rows of x to rows of A from `first` on, where a group begins.
@@ -80,21 +88,12 @@ inline void multiply_blocks(Queue<Cpu>& queue, ProductOperands p, Scratch scratc
     View<const float, 2, Cpu> x(p.a, Shape<2>{{p.rows, p.inner}});
     x.pitch = p.a_row;
     quantize_rows(queue, x, a);
-    const Index pairs = (p.columns + pair_outputs - 1) / pair_outputs;
-    const auto compute_pairs = [&](Index first_pair, Index count) {
-      const Index column = first_pair * pair_outputs;
+    const Index band = block_band(p, queue.threads());
+    queue.parallel((p.columns + band - 1) / band, [&](Index task, int) {
+      const Index column = task * band;
       block_part(queue.level(), p, a, 0,
-                 {.row = 0,
-                  .rows = p.rows,
-                  .column = column,
-                  .columns = std::min(count * pair_outputs, p.columns - column)});
-    };
-    if (p.rows > 2 * tile_rows) {
-      const Index band = std::clamp<Index>(pairs / (4 * queue.threads()), 1, band_pairs);
-      queue.parallel((pairs + band - 1) / band, [&](Index task, int) { compute_pairs(task * band, band); });
-    } else {
-      parallel_runs(queue, pairs, [&](Index pair) { compute_pairs(pair, 1); });
-    }
+                 {.row = 0, .rows = p.rows, .column = column, .columns = std::min(band, p.columns - column)});
+    });
     p.a += p.rows * p.a_row;
     p.c += p.rows * p.c_pitch;
   }
