@@ -5,8 +5,9 @@
     chat.py --gguf FOLDER --quantize     writes Q8_0.gguf and Q4_K_M.gguf there
 
 The checkpoint is what `models.py --make` writes; the folder of --gguf holds the same weights (gguf_files.py), without
-it only transformers is compared. Rows whose names contain one of the TEXTs are run, for bf16, int8 and int4 weights. The others round
-activations to bf16 where weights are bf16, and so does ours; exact bf16 is ours with activations in f32, without a bar:
+it only transformers is compared. Rows whose names contain one of the TEXTs are run, for bf16, int8 and int4 weights. The
+others round activations to bf16 where weights are bf16, and so does ours; exact bf16 is ours with activations in f32,
+without a bar:
 
     decode           tokens behind a prompt of 512, the best ones; our cells in bf16, llama.cpp's in f16
     prompt           512 tokens; our int8 against the better of Q8_0 and BF16
