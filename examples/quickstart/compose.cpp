@@ -274,11 +274,11 @@ Talk long_mixed(Split& split, std::size_t pages) {
 
 Talk instruction(Split& split) {
   const std::size_t kind = split.deck.dice().below(100);
-  if (kind < 34) return name(split.deck.deal());
-  if (kind < 38) return think(split.deck.deal());
-  if (kind < 42) return read_document(split.deck, 6);
-  if (kind < 54) return ground(split.collages, split.deck.dice());
-  if (kind < 62) return count(split.collages, split.deck.dice());
+  if (kind < 46) return name(split.deck.deal());
+  if (kind < 49) return think(split.deck.deal());
+  if (kind < 53) return read_document(split.deck, 6);
+  if (kind < 63) return ground(split.collages, split.deck.dice());
+  if (kind < 71) return count(split.collages, split.deck.dice());
   return mixed(split);
 }
 
