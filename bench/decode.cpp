@@ -29,6 +29,7 @@ struct WeightFormat {
   FrozenWeights weights;
   double decode_bar;
 };
+// Rows stored as a file has them are exact and have no bar of their own: bf16 panels hold the same numbers.
 constexpr WeightFormat formats[] = {{"stored", FrozenWeights::Stored, 0.0},
                                     {"bf16", FrozenWeights::Bf16, 0.78},
                                     {"int8", FrozenWeights::Int8, 0.80},

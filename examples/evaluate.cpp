@@ -95,7 +95,7 @@ Score answer_task(const AnswerPrompts& answer_prompts, const Options& options, s
       const bool correct = said(answer) == said(expected);
       score.correct += correct;
       ++score.count;
-      add_overlaps(answer, expected, score);
+      add_overlaps(std::string(said(answer)), std::string(said(expected)), score);
       lines += vlm::write_json(Json::object({{"id", conversations[i].id},
                                              {"line", conversations[i].place.line},
                                              {"answer", answer},

@@ -1,6 +1,6 @@
 // quantize FOLDER OUT: writes a model with its matrices in blocks of 8 or 4 bits, or in bf16 as products read it, from
-// which every program loads. The files beside the weights are copied. Router, mergers, norms and position table keep
-// their numbers.
+// which every program loads. The files beside the weights are copied. Router, norms and position table keep their
+// numbers, and mergers but with bf16.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>

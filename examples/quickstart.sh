@@ -138,7 +138,7 @@ check_scale() {
 # The score that `evaluate` prints for the first LIMIT lines of a task under a model: exact match, or mean IoU of boxes.
 score_of() {
   local model=$1 task=$2 limit=$3 text
-  text=$("$programs/evaluate" "$model" "$run/data/test_$task.jsonl" --limit "$limit" --max-tokens 80) || return 1
+  text=$("$programs/evaluate" "$model" "$run/data/test_$task.jsonl" --limit "$limit" --max-tokens 96) || return 1
   sed -n 's/^\(exact match\|mean IoU\) \([0-9.]*\).*/\2/p' <<< "$text" | tail -n 1
 }
 

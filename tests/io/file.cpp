@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_place_that_cannot_be_written_is_an_error) {
   const Folder folder;
   const std::string path = folder / "none/x";
   BOOST_TEST(message_of([&] { vlm::AtomicFile file(path); }) ==
-             "vlm::FileError [file-write]\n  file      " + path +
+             "vlm::FileError [file-write]\n  file      " + path + ".partial" +
                  "\n  expected  a place that can be written\n  got       No such file or directory"
                  "\n  try       check the path and its permissions");
 }

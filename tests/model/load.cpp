@@ -422,6 +422,13 @@ BOOST_AUTO_TEST_CASE(blocks_that_are_refused) {
   };
   write_blocks(DType::U8, {1, 576}, "1");
   BOOST_TEST(refusal<Frozen>(folder.path) == "no error");
+  Frozen::load(folder.path, FrozenWeights::Int8);
+  BOOST_TEST(message_of([&] { Frozen::load(folder.path, FrozenWeights::Int4); }) ==
+             "vlm::ConfigError [weight-blocks]\n"
+             "  tensor    model.language_model.layers.0.mlp.up_proj.weight\n"
+             "  expected  numbers, to convert\n"
+             "  got       blocks I8_BLOCKS\n"
+             "  try       the folder that these blocks were made from, or take the weights as stored");
   write_blocks(DType::U8, {1, 576}, "2");
   BOOST_TEST(refusal<Frozen>(folder.path) ==
              "vlm::FileError [weight-blocks]\n"

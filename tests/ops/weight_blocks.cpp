@@ -337,6 +337,19 @@ BOOST_AUTO_TEST_CASE(numbers_that_are_not_finite) {
     }
 }
 
+// The largest finite numbers are numbers, and a product without inputs is zero.
+BOOST_AUTO_TEST_CASE(large_numbers_and_none) {
+  for (const DType format : block_formats) {
+    const Weight weight(format, 1, 32, std::vector<float>(32, 0.5f)), nothing(format, 3, 0, {});
+    std::vector<float> x(32);
+    x[7] = 3e38f;
+    for (const IsaLevel level : levels()) {
+      BOOST_TEST(std::abs(product({level}, x, 1, weight)[0] / 1.5e38f - 1) < 0.01f);
+      for (const float y : product({level}, {}, 2, nothing)) BOOST_TEST(y == 0);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(groups_go_through_their_own_blocks) {
   const Index groups = 3, inputs = 96, outputs = 40, rows = 11;
   const std::vector<std::int32_t> offsets = {0, 4, 4, 11};

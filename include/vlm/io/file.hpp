@@ -118,7 +118,7 @@ inline bool file_exists(const std::string& path) { return ::access(path.c_str(),
 
 // Writes under a temporary name beside `path`; `commit()` syncs and renames. Without commit the temporary
 // file is removed and what stood at `path` is untouched. Of several writers each has a temporary file of its own, and the
-// last that commits stays; one that was killed leaves its file to the next.
+// last that commits stays. What a killed writer left is used by the next that comes to its number.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& path) : path_(path), file_(open_temporary()) {}
@@ -152,10 +152,11 @@ class AtomicFile {
  private:
   // The first of path.partial, path.partial-2, ... that no other writer has locked, emptied. Sets temporary_.
   int open_temporary() {
-    for (int number = 1;;) {
+    constexpr int most_taken = 10000;
+    for (int number = 1, taken = 0;;) {
       temporary_ = path_ + ".partial" + (number > 1 ? "-" + std::to_string(number) : "");
       const int handle = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-      if (handle < 0) detail::throw_file_error("file-write", path_, "a place that can be written");
+      if (handle < 0) detail::throw_file_error("file-write", temporary_, "a place that can be written");
       detail::FileDescriptor file(handle);
       int locked;
       while ((locked = ::flock(handle, LOCK_EX | LOCK_NB)) != 0 && errno == EINTR) {
@@ -166,9 +167,15 @@ class AtomicFile {
       }
       // A file system without locks is left to one writer at a time.
       struct stat opened{}, named{};
-      if (::fstat(handle, &opened) != 0 || ::stat(temporary_.c_str(), &named) != 0 ||
-          opened.st_ino != named.st_ino || opened.st_dev != named.st_dev)
-        continue;  // its writer renamed or removed it before it was locked here
+      if (::fstat(handle, &opened) != 0)
+        detail::throw_file_error("file-write", temporary_, "a file that can be told from others");
+      if (::stat(temporary_.c_str(), &named) != 0 || opened.st_ino != named.st_ino ||
+          opened.st_dev != named.st_dev) {
+        // Its writer renamed or removed it before it was locked here; that does not happen over and over.
+        if (++taken > most_taken)
+          detail::throw_file_error("file-write", temporary_, "a file that keeps its name while it is opened");
+        continue;
+      }
       if (opened.st_size > 0 && ::ftruncate(handle, 0) != 0)
         detail::throw_file_error("file-write", path_, "a temporary file that can be emptied");
       return file.release();

@@ -69,8 +69,8 @@ inline bool readable(DType type) { return type == DType::F32 || type == DType::B
 
 // What becomes of frozen matrices: they stay as the file stores them (bf16 and blocks are mapped and not copied), are
 // converted to f32, or to blocks (ops/weight_blocks.hpp) of bf16, 8 or 4 bits, but for the router and the patch
-// embedding, which stay as stored, and the mergers, which take bf16 at the least. Vectors and the position table are f32
-// always, and so is what trains.
+// embedding, which stay as stored, and the mergers, which become bf16 blocks with Bf16 and else stay as stored. Vectors and
+// the position table are f32 always, and so is what trains. Blocks in a file are loaded as Stored or as their own format.
 // Stored and F32 are exact but for f32 arithmetic. Bf16 keeps the numbers of a bf16 checkpoint, too, but its products
 // round the rows of activations to bf16, which is faster.
 enum class FrozenWeights { Stored, F32, Bf16, Int8, Int4 };
@@ -377,8 +377,16 @@ class ParameterStore {
   void bind(Parameter& p, const WeightSource& source, bool is_turned, FrozenWeights frozen) {
     const StoredTensor& first = *source.pieces.front();
     const bool whole = source.kind == WeightSource::Kind::Whole;
-    if (const DType blocks = detail::blocks_in(*p.record, first); is_blocks(blocks))
+    if (const DType blocks = detail::blocks_in(*p.record, first); is_blocks(blocks)) {
+      if (frozen != FrozenWeights::Stored && detail::blocks_format(frozen) != blocks)
+        throw ConfigError("weight-blocks", {{"tensor", p.name},
+                                            {"expected", "numbers, to convert"},
+                                            {"got", "blocks " + std::string(name_of(blocks))},
+                                            {"try",
+                                             "the folder that these blocks were made from, or take the "
+                                             "weights as stored"}});
       return p.record->bind(first.bytes.data(), blocks);
+    }
     p.record->turn(is_turned);
     if (const auto format = detail::blocks_format(frozen);
         format && p.record->allows(*format) && !p.trained) {

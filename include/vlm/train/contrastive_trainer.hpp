@@ -99,7 +99,7 @@ class ContrastiveTrainer {
     return report;
   }
 
-  // Runs to the last step and writes out/model; on ctrl-C writes a checkpoint and returns Interrupted.
+  // Runs to the last step and writes out/model; on ctrl-C before that writes a checkpoint. Interrupted after any ctrl-C.
   RunEnd run() {
     Progress progress(S::stage_name.view(), recipe_.steps, recipe_.report_every, recipe_.quiet);
     return run_steps(

@@ -116,7 +116,7 @@ class Trainer {
     return validation_->mean_loss(runtime_, net_, tables_);
   }
 
-  // Runs to the last step and writes out/model; on ctrl-C writes a checkpoint and returns Interrupted.
+  // Runs to the last step and writes out/model; on ctrl-C before that writes a checkpoint. Interrupted after any ctrl-C.
   RunEnd run() {
     if (!recipe_.quiet)
       std::fputs(ledger_text(ledger_, loader_settings(recipe_, S::context), machine_memory()).c_str(),

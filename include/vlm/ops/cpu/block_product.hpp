@@ -58,7 +58,8 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows
 // Outputs of one task: enough bytes to read at a stretch, and tasks for every thread.
 inline Index block_band(const ProductOperands& p, int threads) {
   const Index pair = 2 * panel_outputs, pairs = (p.columns + pair - 1) / pair;
-  const Index by_bytes = std::max<Index>(1, band_bytes / (2 * panel_bytes(p.b_format, p.inner)));
+  const Index by_bytes =
+      std::max<Index>(1, band_bytes / std::max<Index>(1, 2 * panel_bytes(p.b_format, p.inner)));
   const Index by_tasks = std::max<Index>(1, pairs / (4 * threads));
   return std::min(p.rows > 2 * tile_rows ? band_pairs : by_bytes, by_tasks) * pair;
 }

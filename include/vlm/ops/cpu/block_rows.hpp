@@ -104,8 +104,7 @@ struct BlockRowsKernel {
     const std::int32_t most_bits = folded<W, true>(most);
     float largest;
     std::memcpy(&largest, &most_bits, sizeof largest);
-    const float scale = std::isfinite(largest) ? largest / 127.0f : std::numeric_limits<float>::quiet_NaN();
-    const bool usable = largest > 1e-30f && largest < 1e30f;
+    const bool finite = std::isfinite(largest), usable = finite && largest > 1e-30f;
     const float over = usable ? 127.0f / largest : 0.0f;
     broadcast<W>(factor, &over);
     fill<W>(magic, 12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, in the lowest bits
@@ -121,7 +120,9 @@ struct BlockRowsKernel {
           std::memcpy(to.values + 4 * ((v * W / 4 + word) * rows + row), &words[word], 4);
     }
     std::int32_t total = folded<W, false>(sum);
-    const float block_scale = usable || !(scale < 1e30f) ? scale : 0.0f,
+    const float block_scale = usable   ? largest / 127.0f
+                              : finite ? 0.0f
+                                       : std::numeric_limits<float>::quiet_NaN(),
                 block_sum = block_scale * static_cast<float>(total);
     total *= -128;
     std::memcpy(to.starts + 4 * row, &total, sizeof total);

@@ -1,5 +1,6 @@
-// Root-mean-square norm on CUDA, bound by memory. A group of features is taken by one warp, or by one block where it is
-// long, 16 bytes at a time, read at once where memory is aligned so: a row's bits depend on that row alone. The weight's gradient is summed in fixed parts of rows, then over the parts in a fixed order.
+// Root-mean-square norm on CUDA, bound by memory. A group of features is taken by some lanes of a warp, or by one block
+// where it is long, 16 bytes at a time, read at once where memory is aligned so: a row's bits depend on that row alone.
+// The weight's gradient is summed in fixed parts of groups, then over the parts in a fixed order.
 #pragma once
 
 #include <cuda_runtime.h>
