@@ -21,8 +21,7 @@ struct Setting {
   Index width, layers, heads, key_heads, head, middle;                // of the decoder
   Index tower_width, tower_layers, tower_heads, tower_middle, patch;  // of the tower
   std::vector<int> sections;                                          // of the positions
-  bool
-      photographs;  // short questions about small ones in an IDX file, as the quick start has; else long texts
+  bool photographs;  // questions about small ones in an IDX file, as the quick start has; else long texts
 };
 
 const Setting settings[] = {

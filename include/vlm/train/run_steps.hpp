@@ -17,6 +17,7 @@ enum class RunEnd : std::uint8_t { Finished, Interrupted };
 
 // Calls step(), a Report, until the last step of the recipe is done, and save_model(folder) for out/model then. Calls
 // save_checkpoint() every `checkpoint_every` steps but after the last; and on ctrl-C, which ends the run before that.
+// Interrupted after any ctrl-C, also one that came too late to end it.
 template <class Step, class SaveCheckpoint, class SaveModel>
 RunEnd run_steps(const Recipe& recipe, const RunState& state, Progress& progress, Step&& step,
                  SaveCheckpoint&& save_checkpoint, SaveModel&& save_model) {

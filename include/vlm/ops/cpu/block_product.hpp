@@ -12,8 +12,7 @@ namespace vlm::cpu {
 inline constexpr Index block_rows_at_once = 128 * together_rows;  // of A
 inline constexpr Index resident_bytes = 400 << 10;                // of A, in the second cache
 inline constexpr Index band_bytes = Index{1} << 18;               // of a task, where reading decides
-inline constexpr Index band_pairs =
-    8;  // of panels in a task that go over the same rows, where computing decides
+inline constexpr Index band_pairs = 8;  // of panels in a task, where computing decides
 
 struct FinishKernel {
   template <int W>
