@@ -4,6 +4,7 @@
 //   block_errors [--json FILE]
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -56,7 +57,9 @@ double error(const Numbers& y, const std::vector<double>& exact) {
 std::vector<float> ours(const std::vector<float>& x, const std::vector<float>& weight, DType format) {
   Runtime<Cpu> runtime(1);
   Buffer<Cpu> panels(matrix_bytes(format, outputs, inputs));
-  make_blocks<float>(runtime.queue(), {weight.data(), Shape<2>{{outputs, inputs}}}, format, panels.data());
+  if (!make_blocks<float>(runtime.queue(), {weight.data(), Shape<2>{{outputs, inputs}}}, format,
+                          panels.data()))
+    std::abort();
   std::vector<float> y(static_cast<std::size_t>(rows * outputs));
   const LinearForward<Cpu, float> op{.x = {x.data(), Shape<2>{{rows, inputs}}},
                                      .weight = Matrix<Cpu>(panels.data(), format, outputs, inputs),

@@ -29,7 +29,7 @@ struct WeightFormat {
   FrozenWeights weights;
   double decode_bar;
 };
-// Rows stored as a file has them are exact and have no bar of their own: bf16 panels hold the same numbers.
+// Rows stored as a file has them are exact and have no bar of their own: bf16 blocks hold the same numbers.
 constexpr WeightFormat formats[] = {{"stored", FrozenWeights::Stored, 0.0},
                                     {"bf16", FrozenWeights::Bf16, 0.78},
                                     {"int8", FrozenWeights::Int8, 0.80},
@@ -137,8 +137,9 @@ class Product {
     for (std::size_t i = 0; i < numbers.size(); ++i)
       numbers[i] = static_cast<float>(i % 127) * 0.001f - 0.06f;
     if (is_blocks(format)) {
-      make_blocks<float>(runtime_.queue(), {numbers.data(), Shape<2>{{outputs, inputs}}}, format,
-                         weight_.data());
+      if (!make_blocks<float>(runtime_.queue(), {numbers.data(), Shape<2>{{outputs, inputs}}}, format,
+                              weight_.data()))
+        std::abort();
     } else {
       std::memcpy(weight_.data(), numbers.data(), weight_.size());
     }
@@ -174,7 +175,8 @@ int main(int count, char** arguments) {
   bench::Report report("decode", static_cast<int>(rest.size()), rest.data());
   bench::Ceilings ceilings(report.threads());
 
-  for (const auto& [format, name, bar] : {std::tuple{DType::Bf16Blocks, "product, bf16 beside f32", 0.0},
+  for (const auto& [format, name, bar] : {std::tuple{DType::Bf16CodeBlocks, "product, bf16 beside f32", 0.0},
+                                          {DType::Bf16Blocks, "product, bf16 without codes beside f32", 0.0},
                                           {DType::I8Blocks, "product, int8 beside f32", 2.5},
                                           {DType::I4Blocks, "product, int4 beside f32", 0.0}})
     for (const auto& [inputs, outputs] : {std::pair<Index, Index>{2048, 6144}, {6144, 2048}}) {

@@ -3,6 +3,6 @@
 
 namespace vlm {
 
-template void make_blocks(Queue<Cpu>&, View<const float, 2, Cpu>, DType, std::byte*);
+template bool make_blocks(Queue<Cpu>&, View<const float, 2, Cpu>, DType, std::byte*);
 
 }  // namespace vlm

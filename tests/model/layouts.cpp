@@ -285,7 +285,7 @@ BOOST_AUTO_TEST_CASE(frozen_weights_converted_to_blocks) {
   const Tensors fused = tensors_of(config, DType::BF16);
   for (const auto& [weights, format] : {std::pair{FrozenWeights::Int8, DType::I8Blocks},
                                         {FrozenWeights::Int4, DType::I4Blocks},
-                                        {FrozenWeights::Bf16, DType::Bf16Blocks}}) {
+                                        {FrozenWeights::Bf16, DType::Bf16CodeBlocks}}) {
     const TemporaryFolder official, again;
     write(official.path, config, fused);
     const Frozen expected = Frozen::load(official.path, weights);
@@ -295,7 +295,7 @@ BOOST_AUTO_TEST_CASE(frozen_weights_converted_to_blocks) {
     std::size_t blocks = 0;
     for (const Parameter& p : expected.parameters()) {
       const bool high = p.record->stored_shape().size() == 1 ||
-                        (format != DType::Bf16Blocks && p.name.find("merger") != p.name.npos) ||
+                        (format != DType::Bf16CodeBlocks && p.name.find("merger") != p.name.npos) ||
                         p.name.find("embed.") != p.name.npos || p.name.ends_with("mlp.gate.weight");
       BOOST_TEST((p.record->format() == format) == !high);
       blocks += !high;

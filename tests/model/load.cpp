@@ -445,8 +445,8 @@ BOOST_AUTO_TEST_CASE(blocks_that_are_refused) {
       "  folder    " +
           folder.path +
           "\n"
-          "  misshapen model.language_model.layers.0.mlp.up_proj.weight expected U8 [1, 576], [1, 448] or "
-          "[1, 1024], got U8 [1, 577]\n"
+          "  misshapen model.language_model.layers.0.mlp.up_proj.weight expected U8 [1, 576], [1, 448], "
+          "[1, 1024] or [1, 896], got U8 [1, 577]\n"
           "  try       take config.json and the weights from one checkpoint, and the type that fits it");
   using Learning = Model<One, Cpu, F32, Trainable<part::All>>;
   BOOST_TEST(message_of([&] { Learning::load(folder.path, FrozenWeights::Int8); }) ==
@@ -481,7 +481,7 @@ BOOST_AUTO_TEST_CASE(loading_takes_the_weights_and_one_tensor) {
   BOOST_TEST(peak_of([&] { return Frozen::load(folder.path, FrozenWeights::Int8); }) <
              numbers / 32 * 34 + 2 * largest + margin);
   BOOST_TEST(peak_of([&] { return Frozen::load(folder.path, FrozenWeights::Bf16); }) <
-             2 * numbers + 2 * largest + margin);
+             numbers / 64 * 98 + 2 * largest + margin);
   BOOST_TEST(peak_of([&] { return Learning::load(folder.path); }) < 8 * numbers + 2 * largest + margin);
 }
 

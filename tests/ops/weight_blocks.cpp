@@ -53,7 +53,7 @@ struct Weight {
          IsaLevel level = best_isa_level())
       : format(type), outputs(rows), inputs(columns), panels(matrix_bytes(type, rows, columns)) {
     Queue<Cpu> queue(2, level);
-    make_blocks<float>(queue, view(values, rows, columns), type, panels.data());
+    holds = make_blocks<float>(queue, view(values, rows, columns), type, panels.data());
   }
   Matrix<Cpu> matrix() const { return Matrix<Cpu>(panels.data(), format, outputs, inputs); }
   std::vector<float> numbers() const {
@@ -68,6 +68,7 @@ struct Weight {
   DType format;
   Index outputs, inputs;
   Buffer<Cpu> panels;
+  bool holds = false;
 };
 
 struct Run {
@@ -91,7 +92,7 @@ std::vector<float> product(const Run& run, const std::vector<float>& x, Index ro
 // The rows as the product takes them: rounded to bf16, or blocks of 32 in steps of the largest over 127.
 std::vector<double> in_steps(DType format, const std::vector<float>& x, Index inputs) {
   std::vector<double> result(x.begin(), x.end());
-  if (format == DType::Bf16Blocks) {
+  if (is_bf16_blocks(format)) {
     for (double& value : result) value = static_cast<float>(bf16(static_cast<float>(value)));
     return result;
   }
@@ -147,6 +148,8 @@ BOOST_AUTO_TEST_CASE(bytes_of_a_matrix) {
   BOOST_TEST(matrix_bytes(DType::I4Blocks, 17, 33) == 2 * 704);
   BOOST_TEST(matrix_bytes(DType::Bf16Blocks, 2048, 2048) == 2048 * 2048 * 2);
   BOOST_TEST(matrix_bytes(DType::Bf16Blocks, 17, 33) == 2 * 2048);
+  BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 2048, 2048) == 2048 * 2048 / 64 * 98);
+  BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 17, 257) == 2 * (2 * 128 + 9 * 768));
 }
 
 // Whole steps of a scale that bf16 holds come back exactly; so do steps of 15 above a minimum, and any number of bf16.
@@ -175,6 +178,72 @@ BOOST_AUTO_TEST_CASE(bf16_keeps_every_number) {
   }
 }
 
+// Codes give the bits of bf16, exceptions among them.
+BOOST_AUTO_TEST_CASE(codes_are_exact) {
+  for (const auto& [outputs, inputs] :
+       {std::pair<Index, Index>{37, 1030}, {16, 256}, {1, 1}, {20, 31}, {64, 512}}) {
+    std::vector<float> values = normal(outputs * inputs, 0.02f, 17);
+    // As many numbers as a slab takes, of exponents that no other has: not finite, zero, denormal, huge.
+    const float rare[] = {std::numeric_limits<float>::infinity(), -0.0f, 1e-40f, -3e38f, 1e-20f};
+    const std::size_t spare = std::min<std::size_t>(27, values.size() / 8);
+    for (std::size_t i = 0; i < spare; ++i) values[i * values.size() / spare] = rare[i % 5];
+    for (const IsaLevel level : levels()) {
+      const Weight codes(DType::Bf16CodeBlocks, outputs, inputs, values, level),
+          plain(DType::Bf16Blocks, outputs, inputs, values, level);
+      BOOST_TEST(codes.holds);
+      const std::vector<float> numbers = codes.numbers(), expected = plain.numbers();
+      BOOST_TEST(std::memcmp(numbers.data(), expected.data(), 4 * numbers.size()) == 0);
+    }
+  }
+}
+
+// Products of few rows and of many have the bits of bf16 blocks where there are no exceptions. Those are added last, each
+// exactly and rounded once.
+BOOST_AUTO_TEST_CASE(products_with_codes) {
+  const Index outputs = 123, inputs = 1030;
+  std::vector<float> values;
+  for (Index i = 0; i < outputs * inputs; ++i)
+    values.push_back(std::ldexp(static_cast<float>((i * 37) % 255 - 127), -static_cast<int>(i % 7)));
+  std::vector<float> rare = values;
+  for (std::size_t i = 0; i < 20; ++i) rare[i * 6007] = i % 2 ? -3e8f : 1e-12f;
+  for (const IsaLevel level : levels())
+    for (const Index rows : {Index{1}, Index{2}, Index{5}, Index{210}}) {
+      const std::vector<float> x = normal(rows * inputs, 1, 18);
+      const auto of = [&](DType format, const std::vector<float>& numbers) {
+        return product({level, 2}, x, rows, Weight(format, outputs, inputs, numbers));
+      };
+      BOOST_TEST((of(DType::Bf16CodeBlocks, values) == of(DType::Bf16Blocks, values)));
+      const std::vector<float> y = of(DType::Bf16CodeBlocks, rare), expected = of(DType::Bf16Blocks, rare);
+      for (std::size_t i = 0; i < y.size(); ++i)
+        BOOST_TEST(std::abs(y[i] - expected[i]) <= 1e-6f * std::max(1e4f, std::abs(expected[i])));
+    }
+}
+
+// One exception more than a slab has room for.
+BOOST_AUTO_TEST_CASE(codes_have_few_exceptions) {
+  const Index outputs = 48, inputs = 300;
+  std::vector<float> values(static_cast<std::size_t>(outputs * inputs));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::ldexp(1.0f, static_cast<int>(i % 15));
+  const auto place = [&](Index i) { return static_cast<std::size_t>((16 + i / 2) * inputs + i % 2 * 100); };
+  for (Index i = 0; i < 27; ++i) values[place(i)] = std::ldexp(1.0f, -20 - static_cast<int>(i));
+  BOOST_TEST(Weight(DType::Bf16CodeBlocks, outputs, inputs, values).holds);
+  BOOST_TEST((Weight(DType::Bf16CodeBlocks, outputs, inputs, values).numbers() == values));
+  values[place(27)] = std::ldexp(1.0f, -60);
+  values[place(28)] = std::ldexp(1.0f, -61);
+  BOOST_TEST(!Weight(DType::Bf16CodeBlocks, outputs, inputs, values).holds);
+  BOOST_TEST(Weight(DType::Bf16Blocks, outputs, inputs, values).holds);
+}
+
+// Bytes that no encoder wrote give some numbers, and touch no memory of others.
+BOOST_AUTO_TEST_CASE(codes_of_any_bytes) {
+  const Index outputs = 16, inputs = 64;
+  Weight weight(DType::Bf16CodeBlocks, outputs, inputs, normal(outputs * inputs, 1, 19));
+  std::memset(weight.panels.data(), 0xff, weight.panels.size());
+  BOOST_TEST(weight.numbers().size() == 1024u);
+  for (const IsaLevel level : levels())
+    BOOST_TEST(product({level}, normal(inputs, 1, 20), 1, weight).size() == 16u);
+}
+
 // Of normal numbers; every level agrees but for the last bits.
 BOOST_AUTO_TEST_CASE(numbers_stay_close) {
   const Index outputs = 37, inputs = 300;
@@ -182,7 +251,8 @@ BOOST_AUTO_TEST_CASE(numbers_stay_close) {
   for (const IsaLevel level : levels()) {
     BOOST_TEST(error(Weight(DType::I8Blocks, outputs, inputs, values, level).numbers(), values) < 0.0055);
     BOOST_TEST(error(Weight(DType::I4Blocks, outputs, inputs, values, level).numbers(), values) < 0.072);
-    BOOST_TEST(error(Weight(DType::Bf16Blocks, outputs, inputs, values, level).numbers(), values) < 0.002);
+    for (const DType format : {DType::Bf16Blocks, DType::Bf16CodeBlocks})
+      BOOST_TEST(error(Weight(format, outputs, inputs, values, level).numbers(), values) < 0.002);
   }
   const std::vector<float> zeros(static_cast<std::size_t>(outputs * inputs));
   for (const DType format : block_formats)
@@ -209,6 +279,7 @@ BOOST_AUTO_TEST_CASE(products_agree) {
                            {800, 40, 20}}) {
       const std::vector<float> x = normal(s.rows * s.inputs, 1, 2);
       const Weight weight(format, s.outputs, s.inputs, normal(s.outputs * s.inputs, 0.1f, 3));
+      BOOST_TEST(weight.holds);
       for (const IsaLevel level : levels()) {
         const std::vector<float> y = product({level, 2}, x, s.rows, weight), numbers = weight.numbers();
         BOOST_TEST(error(y, in_steps(format, x, s.inputs), numbers, s.rows, s.outputs, s.inputs) < 1e-5);

@@ -45,7 +45,8 @@ enum class DType : std::uint8_t {
   Bool,
   I8Blocks,
   I4Blocks,
-  Bf16Blocks
+  Bf16Blocks,
+  Bf16CodeBlocks
 };
 
 // Bytes of one element; 0 where blocks share theirs.
@@ -68,14 +69,16 @@ constexpr std::size_t size_of(DType type) {
     case DType::I8Blocks:
     case DType::I4Blocks:
     case DType::Bf16Blocks:
+    case DType::Bf16CodeBlocks:
       return 0;
   }
   return 0;
 }
 
 constexpr std::string_view name_of(DType type) {
-  constexpr std::string_view names[] = {"F64", "F32", "F16",  "BF16",      "I64",       "I32",        "I16",
-                                        "I8",  "U8",  "BOOL", "I8_BLOCKS", "I4_BLOCKS", "BF16_BLOCKS"};
+  constexpr std::string_view names[] = {
+      "F64", "F32", "F16",  "BF16",      "I64",       "I32",         "I16",
+      "I8",  "U8",  "BOOL", "I8_BLOCKS", "I4_BLOCKS", "BF16_BLOCKS", "BF16_CODE_BLOCKS"};
   return names[static_cast<std::size_t>(type)];
 }
 

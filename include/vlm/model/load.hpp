@@ -68,7 +68,7 @@ inline bool readable(DType type) { return type == DType::F32 || type == DType::B
 }  // namespace detail
 
 // What becomes of frozen matrices: they stay as the file stores them (bf16 and blocks are mapped and not copied), are
-// converted to f32, or to blocks (ops/weight_blocks.hpp) of bf16, 8 or 4 bits, but for the router and the patch
+// converted to f32, or to blocks (ops/weight_blocks.hpp) of bf16 (with codes, where they hold the numbers), 8 or 4 bits, but for the router and the patch
 // embedding, which stay as stored, and the mergers, which become bf16 blocks with Bf16 and else stay as stored. Vectors and
 // the position table are f32 always, and so is what trains. Blocks in a file are loaded as Stored or as their own format.
 // Stored and F32 are exact but for f32 arithmetic. Bf16 keeps the numbers of a bf16 checkpoint, too, but its products
@@ -81,7 +81,7 @@ namespace detail {
 inline std::optional<DType> blocks_format(FrozenWeights frozen) {
   switch (frozen) {
     case FrozenWeights::Bf16:
-      return DType::Bf16Blocks;
+      return DType::Bf16CodeBlocks;
     case FrozenWeights::Int8:
       return DType::I8Blocks;
     case FrozenWeights::Int4:
@@ -91,6 +91,12 @@ inline std::optional<DType> blocks_format(FrozenWeights frozen) {
       break;
   }
   return std::nullopt;
+}
+
+// Whether blocks in a file are what was asked for.
+inline bool accepts(FrozenWeights frozen, DType blocks) {
+  return frozen == FrozenWeights::Stored || blocks_format(frozen) == blocks ||
+         (frozen == FrozenWeights::Bf16 && is_bf16_blocks(blocks));
 }
 
 // "A, B or C" of the shapes that a file may hold a parameter's blocks in.
@@ -276,8 +282,8 @@ class ParameterStore {
                          {"try", "making the blocks again with this version of the library"}});
   }
 
-  // Blocks of numbers, a band of outputs at a time.
-  void make_blocks(Parameter& p, const WeightSource& source, DType format) {
+  // Blocks of numbers, a band of outputs at a time. False where the format cannot hold them.
+  bool make_blocks(Parameter& p, const WeightSource& source, DType format) {
     constexpr Index band = 16 * panel_outputs;
     const detail::SourceRows rows(*p.record, source);
     const MatrixSizes& sizes = rows.sizes();
@@ -289,9 +295,13 @@ class ParameterStore {
       for (Index first = 0; first < sizes.outputs; first += band) {
         const Index count = std::min(band, sizes.outputs - first);
         rows.read(group, first, count, numbers.data());
-        vlm::make_blocks<float>(*queue_, {numbers.data(), Shape<2>{{count, sizes.inputs}}}, format,
-                                to + first / panel_outputs * panel_bytes(format, sizes.inputs));
+        if (!vlm::make_blocks<float>(*queue_, {numbers.data(), Shape<2>{{count, sizes.inputs}}}, format,
+                                     to + first / panel_outputs * panel_bytes(format, sizes.inputs))) {
+          owned_.pop_back();
+          return false;
+        }
       }
+    return true;
   }
 
   // What is wrong with the source of a parameter, if anything.
@@ -378,7 +388,7 @@ class ParameterStore {
     const StoredTensor& first = *source.pieces.front();
     const bool whole = source.kind == WeightSource::Kind::Whole;
     if (const DType blocks = detail::blocks_in(*p.record, first); is_blocks(blocks)) {
-      if (frozen != FrozenWeights::Stored && detail::blocks_format(frozen) != blocks)
+      if (!detail::accepts(frozen, blocks))
         throw ConfigError("weight-blocks", {{"tensor", p.name},
                                             {"expected", "numbers, to convert"},
                                             {"got", "blocks " + std::string(name_of(blocks))},
@@ -390,7 +400,7 @@ class ParameterStore {
     p.record->turn(is_turned);
     if (const auto format = detail::blocks_format(frozen);
         format && p.record->allows(*format) && !p.trained) {
-      make_blocks(p, source, *format);
+      if (!make_blocks(p, source, *format)) make_blocks(p, source, DType::Bf16Blocks);
       for (const StoredTensor* piece : source.pieces) forget_pages(piece->bytes);
       return;
     }

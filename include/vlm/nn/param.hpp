@@ -39,7 +39,7 @@ class ParamRecord {
   void allow_blocks(BlockFormats formats) { allowed_blocks_ = formats; }
   bool allows(DType blocks) const {
     return allowed_blocks_ == BlockFormats::All ||
-           (allowed_blocks_ == BlockFormats::Bf16 && blocks == DType::Bf16Blocks);
+           (allowed_blocks_ == BlockFormats::Bf16 && is_bf16_blocks(blocks));
   }
   // Of the value in memory.
   std::size_t bytes() const;

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include <vlm/ops/cpu/bf16_tile_dot.hpp>
+#include <vlm/ops/cpu/bf16_code_row.hpp>
 #include <vlm/ops/cpu/block_product.hpp>
 
 namespace vlm::cpu {
@@ -18,28 +18,73 @@ inline void bf16_tile(IsaLevel level, const Bf16Tile& tile, Index rows) {
   dispatch<Bf16TileKernel>(level, &tile, rows);
 }
 
+// Some panels of a weight, as tiles read them, slab by slab: where they lie, or decoded to memory of this object.
+class SlabPanels {
+ public:
+  SlabPanels(IsaLevel level, DType format, Index inputs)
+      : level_(level), format_(format), inputs_(inputs), pitch_(panel_bytes(format, inputs)) {}
+
+  Index pitch() const { return pitch_; }
+  bool coded() const { return format_ == DType::Bf16CodeBlocks; }
+  // Sets the tile's panels: those from `first` on.
+  void read(const std::byte* first, Index slab, Bf16Tile& tile) {
+    tile.panel = first + slab * decoded_pitch;
+    tile.panel_pitch = pitch_;
+    if (!coded()) return;
+    for (Index panel = 0; panel < tile.panels; ++panel)
+      dispatch<DecodeSlabKernel>(level_, first + panel * pitch_ + slab * code_slab_bytes,
+                                 blocks_of(std::min(slab_inputs, inputs_ - slab * slab_inputs)),
+                                 reinterpret_cast<bf16*>(decoded_ + panel * decoded_pitch));
+    tile.panel = decoded_;
+    tile.panel_pitch = decoded_pitch;
+  }
+
+ private:
+  static constexpr Index decoded_pitch = slab_numbers * static_cast<Index>(sizeof(bf16));
+
+  IsaLevel level_;
+  DType format_;
+  Index inputs_, pitch_;
+  alignas(64) std::byte decoded_[most_panels * decoded_pitch];
+};
+
+// Some rows of C, [rows, sum_pitch], with panels from `first` on, whatever their format.
+inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index rows, const std::byte* first,
+                       Index count, SlabPanels& panels, float* sums) {
+#if defined(__x86_64__)
+  const bool one = panels.coded() && rows == 1 && level == IsaLevel::Avx512 && has_bf16_products();
+  if (one)
+    Bf16CodeRow::run({.panel = first, .panel_pitch = panels.pitch(), .panels = count, .a = a, .a_row = a_row},
+                     sums);
+  else
+#endif
+    for (Index slab = 0; slab < a.slabs(); ++slab) {
+      Bf16Tile tile{
+          .panels = count,
+          .a = a.at(slab, a_row),
+          .pairs = blocks_of(std::min(slab_inputs, a.inputs - slab * slab_inputs)) * (block_inputs / 2),
+          .begins = slab == 0,
+          .sums = sums};
+      panels.read(first, slab, tile);
+      bf16_tile(level, tile, rows);
+    }
+  if (panels.coded()) add_exceptions(a, a_row, rows, first, panels.pitch(), count, sums);
+}
+
 // One part of C, whose first column begins a panel; A's rows from `a_row` on are row 0 and following of C.
 inline void block_part(IsaLevel level, const ProductOperands& p, const Bf16Rows& a, Index a_row,
                        const ProductPart& part) {
-  constexpr Index width = Bf16Tile::sum_pitch, slab_bytes = 2 * panel_outputs * slab_inputs;
-  const Index pitch = panel_bytes(p.b_format, p.inner);
+  constexpr Index width = Bf16Tile::sum_pitch;
+  SlabPanels panels(level, p.b_format, p.inner);
   alignas(64) float sums[bf16_part_rows * width];  // rows of C lie far apart, these in the second cache
   for (Index row = part.row; row < part.row + part.rows; row += bf16_part_rows)
     for (Index column = part.column; column < part.column + part.columns; column += width) {
       const Index rows = std::min(bf16_part_rows, part.row + part.rows - row),
                   columns = std::min(width, part.column + part.columns - column);
       if (p.inner == 0) std::fill_n(sums, rows * width, 0.0f);
-      for (Index slab = 0; slab < a.slabs(); ++slab)
-        bf16_tile(
-            level,
-            {.panel = static_cast<const std::byte*>(p.b) + column / panel_outputs * pitch + slab * slab_bytes,
-             .panel_pitch = pitch,
-             .panels = panels_of(columns),
-             .a = a.at(slab, a_row + row),
-             .pairs = blocks_of(std::min(slab_inputs, p.inner - slab * slab_inputs)) * (block_inputs / 2),
-             .begins = slab == 0,
-             .sums = sums},
-            rows);
+      add_panels(level, a, a_row + row, rows,
+                 static_cast<const std::byte*>(p.b) + column / panel_outputs * panels.pitch(),
+                 panels_of(columns), panels, sums);
       for (Index i = 0; i < rows; ++i)
         std::copy_n(sums + i * width, columns, p.c + (row + i) * p.c_pitch + column);
     }

@@ -11,14 +11,11 @@
 
 namespace vlm::cpu {
 
-inline constexpr Index slab_inputs = 256;  // a slab of four panels stays in the first cache
-
 // Rounded rows in memory of the caller.
 struct Bf16Rows {
   bf16* values = nullptr;  // [slabs, rows, slab_inputs], zeros behind the inputs to the end of their block
   Index rows = 0, inputs = 0;
 
-  static Index slabs_of(Index inputs) { return (inputs + slab_inputs - 1) / slab_inputs; }
   static std::size_t bytes(Index rows, Index inputs) {
     return static_cast<std::size_t>(slabs_of(inputs) * rows * slab_inputs) * sizeof(bf16);
   }

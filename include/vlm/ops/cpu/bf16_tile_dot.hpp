@@ -15,6 +15,15 @@ inline bool has_bf16_products() {
   return has;
 }
 
+// sum[16] += the two products in each lane.
+VLM_TARGET_BF16 void add_products(Floats<16>& sum, const Integers<16>& left, const Integers<16>& right) {
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(left), "v"(right));
+}
+// A pair in every lane.
+VLM_TARGET_BF16 void spread_pair(Integers<16>& lanes, const bf16* from) {
+  asm("vpbroadcastd %1, %0" : "=v"(lanes) : "m"(*reinterpret_cast<const bf16(*)[2]>(from)));
+}
+
 struct Bf16DotTile {
   // Six rows of four panels: 24 sums, the weights and one broadcast stay in registers.
   static constexpr int most_rows = 6;
@@ -42,19 +51,8 @@ struct Bf16DotTile {
     for (; rows >= Rows; rows -= Rows, t.next_rows(Rows)) compute<Panels, Rows>(t);
   }
 
-  // sum[16] += the two products in each lane.
-  VLM_TARGET_BF16 static void dot(Floats<W>& sum, const Integers<W>& left, const Integers<W>& right) {
-    asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(left), "v"(right));
-  }
-  // A pair in every lane.
-  VLM_TARGET_BF16 static void spread(Integers<W>& lanes, const bf16* from) {
-    asm("vpbroadcastd %1, %0" : "=v"(lanes) : "m"(*reinterpret_cast<const bf16(*)[2]>(from)));
-  }
-
   template <int Panels, int Rows>
   VLM_TARGET_BF16 static void compute(const Bf16Tile& t) {
-    constexpr Index ahead =
-        4096;  // bytes of a panel, across the pages that the processor's own fetching stops at
     const Index next = t.panel_pitch;
     Floats<W> sum[Rows][Panels];
     VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Panels; ++v) {
@@ -64,21 +62,21 @@ struct Bf16DotTile {
         load<W>(sum[i][v], t.sums + i * Bf16Tile::sum_pitch + v * W);
     }
     const std::byte* values = t.panel;
-    const bf16 *a = t.a, *soon = a + Rows * slab_inputs;  // the next rows
+    const bf16 *a = t.a, *behind = a + Rows * slab_inputs;
     for (Index pair = t.pairs; pair > 0; --pair, values += 4 * W, a += 2) {
       Integers<W> weights[Panels];
       VLM_UNROLL for (int v = 0; v < Panels; ++v) {
         std::memcpy(&weights[v], values + v * next, 4 * W);
-        if constexpr (Rows < most_rows) __builtin_prefetch(values + v * next + ahead);
+        if constexpr (Rows < most_rows) __builtin_prefetch(values + v * next + panel_ahead);
       }
       if constexpr (Rows == most_rows) {
-        __builtin_prefetch(soon);
-        soon += 2 * Rows;
+        __builtin_prefetch(behind);
+        behind += 2 * Rows;
       }
       VLM_UNROLL for (int i = 0; i < Rows; ++i) {
         Integers<W> left;
-        spread(left, a + i * slab_inputs);
-        VLM_UNROLL for (int v = 0; v < Panels; ++v) dot(sum[i][v], left, weights[v]);
+        spread_pair(left, a + i * slab_inputs);
+        VLM_UNROLL for (int v = 0; v < Panels; ++v) add_products(sum[i][v], left, weights[v]);
       }
     }
     VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Panels; ++v)

@@ -91,7 +91,7 @@ namespace vlm {
 
 template <class T>
 std::size_t scratch_bytes(const Queue<Cpu>& queue, const GroupedForward<Cpu, T>& op) {
-  if (op.weights.first.format == DType::Bf16Blocks) return cpu::Bf16Rows::bytes(op.x.rows(), op.x.extent[1]);
+  if (is_bf16_blocks(op.weights.first.format)) return cpu::Bf16Rows::bytes(op.x.rows(), op.x.extent[1]);
   return is_blocks(op.weights.first.format) ? cpu::BlockRows::bytes(op.x.rows(), op.x.extent[1])
                                             : cpu::product_scratch(queue);
 }
@@ -100,7 +100,7 @@ void compute(Queue<Cpu>& queue, const GroupedForward<Cpu, T>& op, Scratch scratc
   const auto operands = [&](Index group) {
     return cpu::group_operands(op.x, op.weights, op.offsets, op.y, true, group);
   };
-  if (op.weights.first.format == DType::Bf16Blocks)
+  if (is_bf16_blocks(op.weights.first.format))
     cpu::multiply_group_blocks(queue, op.weights.count, op.x, op.y.extent[1], operands, op.offsets,
                                cpu::Bf16Rows(scratch.data, op.x.rows(), op.x.extent[1]));
   else if (is_blocks(op.weights.first.format))

@@ -42,7 +42,7 @@ namespace vlm {
 
 template <class T>
 std::size_t scratch_bytes(const Queue<Cpu>& queue, const LinearForward<Cpu, T>& op) {
-  if (op.weight.format == DType::Bf16Blocks) return cpu::bf16_scratch(op.x.rows(), op.weight.inputs);
+  if (is_bf16_blocks(op.weight.format)) return cpu::bf16_scratch(op.x.rows(), op.weight.inputs);
   return is_blocks(op.weight.format) ? cpu::block_scratch(op.x.rows(), op.weight.inputs)
                                      : cpu::product_scratch(queue);
 }
@@ -55,7 +55,7 @@ void compute(Queue<Cpu>& queue, const LinearForward<Cpu, T>& op, Scratch scratch
   p.inner = op.weight.inputs;
   p.activation = op.activation;
   cpu::set_weight(p, op.weight, true);
-  if (op.weight.format == DType::Bf16Blocks)
+  if (is_bf16_blocks(op.weight.format))
     cpu::multiply_bf16(queue, p, scratch);
   else if (is_blocks(op.weight.format))
     cpu::multiply_blocks(queue, p, scratch);

@@ -2,13 +2,15 @@
 //   I8Blocks   of the scales next to max |w| / 127 the one with the least squared error
 //   I4Blocks   of some ranges within [min w, max w] and zero the one whose scale and minimum, fitted by least squares to
 //              the rounded values, leave the least squared error; then both become bytes of the row's largest
-//   Bf16Blocks the nearest, ties to even
+//   Bf16Blocks and Bf16CodeBlocks   the nearest, ties to even
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <vector>
 
+#include <vlm/ops/cpu/bf16_codes.hpp>
 #include <vlm/ops/cpu/lanes.hpp>
 #include <vlm/ops/weight_blocks.hpp>
 
@@ -208,8 +210,11 @@ inline float block_element(const std::byte* data, DType format, Index inputs, In
     std::memcpy(&value, from, sizeof value);
     return static_cast<float>(value);
   };
-  if (format == DType::Bf16Blocks)
-    return number(panel + 4 * (input / 2 * panel_outputs + lane) + 2 * (input % 2), bf16{});
+  const Index place = 2 * (input / 2 * panel_outputs + lane) + input % 2;  // among pairs
+  if (format == DType::Bf16Blocks) return number(panel + 2 * place, bf16{});
+  if (format == DType::Bf16CodeBlocks)
+    return static_cast<float>(
+        decode_one(panel + place / slab_numbers * code_slab_bytes, place % slab_numbers));
   if (format == DType::I8Blocks) {
     const I8Panel<const std::byte> from(panel, inputs);
     const float q = number(from.values + block * 512 + k / 4 * 64 + lane * 4 + k % 4, std::uint8_t{});
@@ -228,10 +233,13 @@ inline float block_element(const std::byte* data, DType format, Index inputs, In
 namespace vlm {
 
 template <class T>
-void make_blocks(Queue<Cpu>& queue, View<const T, 2, Cpu> weight, DType format, std::byte* panels) {
+bool make_blocks(Queue<Cpu>& queue, View<const T, 2, Cpu> weight, DType format, std::byte* panels) {
   const Index outputs = weight.rows(), inputs = weight.extent[1], blocks = blocks_of(inputs);
   const Index size = blocks * block_inputs * panel_outputs, each = size + 2 * blocks * panel_outputs;
+  const bool coded = format == DType::Bf16CodeBlocks;
   std::vector<float> memory(static_cast<std::size_t>(queue.threads() * each));
+  std::vector<bf16> pairs(static_cast<std::size_t>(coded ? queue.threads() * size : 0));
+  std::atomic<bool> all = true;
   queue.parallel(panels_of(outputs), [&](Index panel, int worker) {
     float* turned = memory.data() + worker * each;
     std::fill_n(turned, size, 0.0f);
@@ -240,9 +248,14 @@ void make_blocks(Queue<Cpu>& queue, View<const T, 2, Cpu> weight, DType format, 
       const T* row = weight.row(first + lane);
       for (Index i = 0; i < inputs; ++i) turned[i * panel_outputs + lane] = static_cast<float>(row[i]);
     }
-    cpu::dispatch<cpu::BlockWeightsKernel>(queue.level(), static_cast<const float*>(turned), inputs, format,
-                                           turned + size, panels + panel * panel_bytes(format, inputs));
+    std::byte* to = panels + panel * panel_bytes(format, inputs);
+    bf16* rounded = pairs.data() + (coded ? worker * size : 0);
+    cpu::dispatch<cpu::BlockWeightsKernel>(queue.level(), static_cast<const float*>(turned), inputs,
+                                           coded ? DType::Bf16Blocks : format, turned + size,
+                                           coded ? reinterpret_cast<std::byte*>(rounded) : to);
+    if (coded && !cpu::encode_panel(rounded, inputs, to)) all = false;
   });
+  return all;
 }
 
 }  // namespace vlm
