@@ -9,7 +9,7 @@
 
 namespace vlm::cpu {
 
-inline constexpr Index bf16_part_rows = 192;  // of C, at once
+inline constexpr Index bf16_part_rows = 512;  // of C, at once
 
 inline void bf16_tile(IsaLevel level, const Bf16Tile& tile, Index rows) {
 #if defined(__x86_64__)
@@ -66,7 +66,16 @@ inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index row
           .begins = slab == 0,
           .sums = sums};
       panels.read(first, slab, tile);
-      bf16_tile(level, tile, rows);
+      // Between some rows and the next, a share of the slabs that follow is fetched.
+      constexpr Index step = 8 * tile_rows;
+      const Index lines = panels.coded() ? code_slab_bytes / 64 * step / rows + 1 : 0;
+      const std::byte* soon = first + (slab + 1) * code_slab_bytes;
+      for (Index row = 0; row < rows; row += step, tile.next_rows(step), soon += 64 * lines) {
+        for (Index panel = 0; panel < count; ++panel)
+          for (Index line = 0; line < lines; ++line)
+            __builtin_prefetch(soon + panel * panels.pitch() + 64 * line, 0, 2);
+        bf16_tile(level, tile, std::min(step, rows - row));
+      }
     }
   if (panels.coded()) add_exceptions(a, a_row, rows, first, panels.pitch(), count, sums);
 }
@@ -106,7 +115,8 @@ inline void quantize_rows(Queue<Cpu>& queue, View<const float, 2, Cpu> x, const 
 // Parts of C that tasks compute: bands of panels, narrower and cut into rows where some threads would stay idle.
 inline ProductGrid bf16_grid(const ProductOperands& p, int threads) {
   const auto count = [](Index all, Index each) { return (all + each - 1) / each; };
-  ProductGrid grid{.rows = std::clamp<Index>(p.rows, 1, bf16_part_rows),
+  const Index parts = std::max<Index>(1, count(p.rows, bf16_part_rows));
+  ProductGrid grid{.rows = std::max<Index>(1, count(p.rows, parts)),
                    .columns = most_panels * panel_outputs};
   const auto few = [&] { return count(p.rows, grid.rows) * count(p.columns, grid.columns) < 4 * threads; };
   while (few() && grid.rows >= 16 * tile_rows) grid.rows = rounded_up(count(grid.rows, 2), tile_rows);
