@@ -1,5 +1,7 @@
 #include <vlm/ops/attention.hpp>
 
+#include <vlm/ops/cpu/bf16_pairs.hpp>
+
 #include "ops/description.hpp"
 #include "reference/attention.hpp"
 
@@ -154,6 +156,20 @@ Description<Sizes> forward(const std::vector<Sizes>& sizes) {
   };
 }
 
+Description<Sizes> rounded_forward() {
+  Description<Sizes> description = forward({});
+  description.run = [](Runtime<Cpu>& runtime, const Sizes& s, const Memory& m) {
+    runtime.run(AttentionForward<Cpu, float>{.q = m["q"],
+                                             .k = m["k"],
+                                             .v = m["v"],
+                                             .y = m["y"],
+                                             .logsumexp = m["logsumexp"],
+                                             .layout = layout(s, m),
+                                             .rounded = true});
+  };
+  return description;
+}
+
 Description<Sizes> backward() {
   return {
       .name = "attention backward",
@@ -282,6 +298,40 @@ BOOST_AUTO_TEST_CASE(packed_sequences_keep_the_bits_of_each_alone) {
           check_same_rows(run(backward(), runtime, sizes, alone(sizes, backwards, s)), gradients, first,
                           {"dq", "dk", "dv"});
         }
+    }
+  }
+}
+
+// Rounding costs a few of the last bits of bf16, only where the processor gains by it, and changes nothing else.
+BOOST_AUTO_TEST_CASE(rounded_products_are_near) {
+  for (IsaLevel level : tests::detail::levels()) {
+    Runtime<Cpu> runtime(2, level), other(3, level);
+    const bool rounds = level == IsaLevel::Avx512 && cpu::has_bf16_products();
+    for (const Sizes& sizes : packed_sizes) {
+      Draw draw(15);
+      Tensors tensors;
+      forward({}).tensors(sizes, draw, tensors);
+      const Tensors exact = run(forward({}), runtime, sizes, tensors),
+                    y = run(rounded_forward(), runtime, sizes, tensors);
+      BOOST_TEST_CONTEXT("level " << name_of(level) << "," << tensors.text()) {
+        const bool few = std::all_of(sizes.queries.begin(), sizes.queries.end(), [&](double queries) {
+          return queries * static_cast<double>(sizes.heads / sizes.kv_heads) <= 12;
+        });
+        BOOST_TEST(tests::detail::same_bits(y["y"], exact["y"]) == (!rounds || few));
+        for (const auto& [name, most] : {std::pair{"y", 0.02}, {"logsumexp", 0.01}}) {
+          double difference = 0, size = 0;
+          for (Index i = 0; i < exact[name].rows * exact[name].columns; ++i) {
+            difference += std::pow(y[name][i] - exact[name][i], 2);
+            size += std::pow(exact[name][i], 2);
+          }
+          BOOST_TEST(std::sqrt(difference) <= most * std::sqrt(size) * sizes.size);
+        }
+        check_same_rows(run(rounded_forward(), other, sizes, tensors), y, 0, {"y", "logsumexp"});
+        const Table offsets = sizes.offsets();
+        for (Index s = 0; s < sizes.sequences(); ++s)
+          check_same_rows(run(rounded_forward(), runtime, sizes, alone(sizes, tensors, s)), y, offsets.at(s),
+                          {"y", "logsumexp"});
+      }
     }
   }
 }

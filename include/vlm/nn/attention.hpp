@@ -228,7 +228,8 @@ struct FusedAttention {
                                  .v = saved.qkv.columns(2 * width, width),
                                  .y = saved.y,
                                  .logsumexp = saved.logsumexp,
-                                 .layout = detail::attention_layout(s.sequences(), sizes)});
+                                 .layout = detail::attention_layout(s.sequences(), sizes),
+                                 .rounded = is_bf16_blocks(qkv.weight.format())});
     proj.forward(s, saved.y, y, saved.out_proj);
   }
 

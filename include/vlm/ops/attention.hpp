@@ -32,6 +32,9 @@ struct AttentionForward {
   AttentionLayout<D> layout{};    // its key_begin has no meaning for pages
   CellPages<D> pages{};           // in place of k and v
   Index block = 0;                // whose keys and values are read from the pages
+  // Queries, keys, values and softmax weights may be rounded to bf16 before products, where that is faster: without pages,
+  // on processors that multiply pairs of bf16, and for sequences of more than a few rows.
+  bool rounded = false;
 };
 
 // Keys stand where the queries stand (layout.key_begin and key_counts empty).

@@ -1,7 +1,8 @@
 // Attention forward of some queries. The queries of all heads that share a key head are rows of one tile; the
 // keys are walked block by block, from the first of the sequence, with a running softmax in base 2. After each span of
 // keys the running softmax begins anew, and the spans are added in order: so a span can be another thread's task.
-// Borders of blocks and spans hang on the keys alone. Rows of keys are turned panel by panel in the worker's scratch,
+// Rounded tasks multiply pairs of bf16: of features for scores, of keys for values. Borders of blocks and spans hang on the
+// keys alone. Rows of keys are turned panel by panel in the worker's scratch,
 // pages are read as they are stored; scores stay in the scratch, which hangs neither on queries nor on keys.
 #pragma once
 
@@ -63,7 +64,9 @@ struct ForwardTask {
   Index first_visible;  // keys that query 0 sees, if causal; each further query sees one more
   bool causal;
   float scale;
+  bool rounded = false;  // to bf16 before products; only at W = 16, without pages
 
+  bool few() const { return rows <= few_rows && !rounded; }
   Index query(Index r) const { return (first_row + r) / group; }
   Index head(Index h, Index r) const { return h * group + (first_row + r) % group; }
   Index visible(Index r) const {
@@ -105,9 +108,14 @@ struct ForwardSteps {
   template <int W>
   VLM_INLINE static void pack_queries(const ForwardTask& t, const ForwardScratch& s) {
     for (Index h = 0; h < t.heads; ++h)
-      for (Index r = 0; r < t.rows; ++r)
-        pack_row<W>(t.q + t.query(r) * t.q_pitch + t.head(h, r) * t.head_dim, t.head_dim, t.scale * log2_of_e,
-                    s.q + (h * t.rows + r) * s.pitch);
+      for (Index r = 0; r < t.rows; ++r) {
+        const float* q = t.q + t.query(r) * t.q_pitch + t.head(h, r) * t.head_dim;
+        float* to = s.q + (h * t.rows + r) * s.pitch;
+        if (t.rounded)
+          round_row<W>(q, t.head_dim, t.scale * log2_of_e, to);
+        else
+          pack_row<W>(q, t.head_dim, t.scale * log2_of_e, to);
+      }
   }
 
   // All rows against the span that begins with key `first`, of the `seen` ones.
@@ -174,7 +182,7 @@ struct ForwardSteps {
   VLM_INLINE static void block(const ForwardTask& t, const ForwardScratch& s, const ForwardState& state,
                                Index first, Index width, Index seen) {
     const Index columns = t.heads * t.head_dim;
-    const bool few = t.rows <= few_rows;
+    const bool few = t.few();
     for (Index key = 0; key < width; key += key_panel) {
       const Index at = first + key, some = std::min(key_panel, width - key);
       if (!few) t.v.prefetch(at, some, columns);
@@ -205,6 +213,8 @@ struct ForwardSteps {
   VLM_INLINE static void score_panel(const ForwardTask& t, const ForwardScratch& s, Index h, Index first,
                                      Index key, Index width) {
     constexpr Index pitch = key_panel + 16;
+    if constexpr (W == 16)
+      if (t.rounded) return score_pairs<W>(t, s, h, first, key, width);
     if (!t.k.pages) {
       turn<W>(t.k.rows + (first + key) * t.k.pitch + h * t.head_dim, t.k.pitch, width, t.head_dim, s.keys,
               pitch);
@@ -217,6 +227,18 @@ struct ForwardSteps {
       return score_page<W>(t, s, first, key, width, reinterpret_cast<const bf16*>(page));
     score_page<W>(t, s, first, key, width, reinterpret_cast<const std::int8_t*>(page));
     scale_panel<W>(t, s, t.k.page_scales(first + key), key, width);
+  }
+  // The rows are rounded to the values' scratch, and turned as words.
+  template <int W>
+  VLM_INLINE static void score_pairs(const ForwardTask& t, const ForwardScratch& s, Index h, Index first,
+                                     Index key, Index width) {
+    constexpr Index pitch = key_panel + 16;
+    const Index words = (t.head_dim / 2 + 7) / 8 * 8;
+    for (Index i = 0; i < width; ++i)
+      round_row<W>(t.k.rows + (first + key + i) * t.k.pitch + h * t.head_dim, t.head_dim, 1,
+                   s.values + i * words);
+    turn<W>(s.values, words, width, words, s.keys, pitch);
+    score<W>(t, s, h, first, key, width, reinterpret_cast<const Pair*>(s.keys), pitch);
   }
   template <int W, class Number>
   VLM_INLINE static void score_page(const ForwardTask& t, const ForwardScratch& s, Index first, Index key,
@@ -239,11 +261,11 @@ struct ForwardSteps {
                              .b_pitch = pitch,
                              .c = to,
                              .c_pitch = s.scores_pitch,
-                             .k = t.head_dim,
+                             .k = std::is_same_v<Number, Pair> ? t.head_dim / 2 : t.head_dim,
                              .add = false};
     const Index padded = (width + W - 1) / W * W;
-    if (t.rows <= few_rows) return multiply<W>(scores, t.rows, padded);
-    if constexpr (std::is_same_v<Number, float>) {
+    if (t.few()) return multiply<W>(scores, t.rows, padded);
+    if constexpr (std::is_same_v<Number, float> || std::is_same_v<Number, Pair>) {
       Index row = 0;
       for (Index j = 0; j < padded; j += 2 * W) {
         while (row + tile_rows<W> <= t.rows && t.visible(row + tile_rows<W> - 1) <= first + key + j)
@@ -307,27 +329,50 @@ struct ForwardSteps {
   template <int W>
   VLM_INLINE static void add_values(const ForwardTask& t, const ForwardScratch& s, const ForwardState& state,
                                     Index h, Index first, Index width) {
-    const float* weights = s.scores + h * t.rows * s.scores_pitch;
-    float* y = state.y + h * t.rows * s.pitch;
-    Product product{.a = weights,
-                    .a_row = s.scores_pitch,
-                    .a_k = 1,
-                    .b = s.values,
-                    .b_pitch = s.pitch,
-                    .c = y,
-                    .c_pitch = s.pitch,
-                    .k = width,
-                    .add = true};
+    if constexpr (W == 16)
+      if (t.rounded) return add_pairs<W>(t, s, state, h, first, width);
     for (Index key = 0; key < width; key += key_panel)
       pack_values<W>(t, s, h, first, key, std::min(key_panel, width - key));
+    add_packed_values<W>(t, s, state, h, first, width, static_cast<const float*>(s.values));
+  }
+  // The same in pairs of keys. Weights behind the last visible key are zeros.
+  template <int W>
+  VLM_INLINE static void add_pairs(const ForwardTask& t, const ForwardScratch& s, const ForwardState& state,
+                                   Index h, Index first, Index width) {
+    const float* values = t.v.rows + first * t.v.pitch + h * t.head_dim;
+    for (Index key = 0; key < width; key += 2)
+      join_rows<W>(values + key * t.v.pitch, key + 1 < width ? values + (key + 1) * t.v.pitch : nullptr,
+                   t.head_dim, s.values + key / 2 * s.pitch);
+    for (Index r = 0; r < t.rows; ++r) {
+      float* weights = s.scores + (h * t.rows + r) * s.scores_pitch;
+      round_row<W>(weights, (width + W - 1) / W * W, 1, weights);
+    }
+    add_packed_values<W>(t, s, state, h, first, width, reinterpret_cast<const Pair*>(s.values));
+  }
+  template <int W, class Number>
+  VLM_INLINE static void add_packed_values(const ForwardTask& t, const ForwardScratch& s,
+                                           const ForwardState& state, Index h, Index first, Index width,
+                                           const Number* values) {
+    constexpr Index together = std::is_same_v<Number, Pair> ? 2 : 1;
+    const float* weights = s.scores + h * t.rows * s.scores_pitch;
+    float* y = state.y + h * t.rows * s.pitch;
+    ProductOf<Number> product{.a = weights,
+                              .a_row = s.scores_pitch,
+                              .a_k = 1,
+                              .b = values,
+                              .b_pitch = s.pitch,
+                              .c = y,
+                              .c_pitch = s.pitch,
+                              .k = width,
+                              .add = true};
     const Index padded = (t.head_dim + W - 1) / W * W;
     for (Index j = 0; j < padded; j += 2 * W)
       for (Index r = 0; r < t.rows; r += tile_rows<W>) {
         const Index rows = std::min<Index>(tile_rows<W>, t.rows - r);
-        product.k = std::min(t.visible(r + rows - 1) - first, width);
+        product.k = (std::min(t.visible(r + rows - 1) - first, width) + together - 1) / together;
         if (product.k <= 0) continue;
         product.a = weights + r * s.scores_pitch;
-        product.b = s.values + j;
+        product.b = values + j;
         product.c = y + r * s.pitch + j;
         multiply<W>(product, rows, std::min<Index>(2 * W, padded - j));
       }

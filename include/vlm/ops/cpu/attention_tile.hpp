@@ -11,9 +11,15 @@
 #include <utility>
 
 #include <vlm/core/dtype.hpp>
+#include <vlm/ops/cpu/bf16_pairs.hpp>
 #include <vlm/ops/cpu/lanes.hpp>
 
 namespace vlm::cpu::attention {
+
+// Two numbers of k, for products that have pairs in place of numbers; where A has floats, it then has pairs in them.
+struct Pair {
+  bf16 first, second;
+};
 
 // C[i, j] += sum over k of A[i, k] B[k, j], or = where it does not add. B is read as it is stored.
 template <class B>
@@ -86,8 +92,8 @@ inline Index packed_pitch(Index columns) { return (columns + 15) / 16 / 2 * 32 +
 // One step along k. RowMajor: k's of a row of A stand side by side, and `at` is an offset that is known when
 // compiled; else it is 0, and so do the rows of a k. One pointer for every three rows keeps addresses in registers.
 template <int W, int Rows, int Vectors, bool RowMajor, class B>
-VLM_INLINE void multiply_step(Floats<W> (&sum)[Rows][Vectors], const float* const* a, Index a_row, int at,
-                              const B* b) {
+VLM_INLINE void multiply_numbers(Floats<W> (&sum)[Rows][Vectors], const float* const* a, Index a_row, int at,
+                                 const B* b) {
   Floats<W> right[Vectors];
   VLM_UNROLL for (int v = 0; v < Vectors; ++v) load_numbers<W>(right[v], b + v * W);
   VLM_UNROLL for (int i = 0; i < Rows; ++i) {
@@ -96,6 +102,24 @@ VLM_INLINE void multiply_step(Floats<W> (&sum)[Rows][Vectors], const float* cons
   }
 }
 
+// The same, also for pairs.
+template <int W, int Rows, int Vectors, bool RowMajor, class B>
+VLM_INLINE void multiply_step(Floats<W> (&sum)[Rows][Vectors], const float* const* a, Index a_row, int at,
+                              const B* b) {
+#if defined(__x86_64__)
+  if constexpr (std::is_same_v<B, Pair>) {
+    static_assert(W == 16 && RowMajor);
+    Integers<W> left, right[Vectors];
+    VLM_UNROLL for (int v = 0; v < Vectors; ++v) std::memcpy(&right[v], b + v * W, sizeof right[v]);
+    VLM_UNROLL for (int i = 0; i < Rows; ++i) {
+      spread_pair(left, reinterpret_cast<const bf16*>(a[i / 3] + i % 3 * a_row + at));
+      VLM_UNROLL for (int v = 0; v < Vectors; ++v) add_products(sum[i][v], left, right[v]);
+    }
+    return;
+  } else
+#endif
+    multiply_numbers<W, Rows, Vectors, RowMajor>(sum, a, a_row, at, b);
+}
 // Either a_k or a_row is 1. Steps are unrolled: additions of addresses compete with multiply-adds for ports.
 template <int W, int Rows, int Vectors, bool RowMajor, class B>
 VLM_INLINE void multiply_tile(const ProductOf<B>& p) {
@@ -136,11 +160,11 @@ VLM_INLINE void multiply_strip(ProductOf<B> p, Index columns) {
     multiply_tile<W, Rows, Vectors, RowMajor>(p);
   if constexpr (Vectors > 1)
     multiply_strip<W, Rows, Vectors / 2, RowMajor>(p, columns);
-  else if constexpr (W == 16)
+  else if constexpr (W == 16 && !std::is_same_v<B, Pair>)
     if (columns > 0) multiply_tile<8, Rows, 1, RowMajor>(p);
 }
 
-// Any number of rows; columns a multiple of 8.
+// Any number of rows; columns a multiple of 8, or of 16 for pairs.
 template <bool RowMajor, class B>
 struct ProductKernel {
   template <int W>
@@ -257,6 +281,42 @@ VLM_INLINE void widen_row(const B* from, Index columns, float* to) {
       widen_row<8>(from, 8, to);
       const Floats<8> zeros{};
       store<8>(to + 8, zeros);
+    }
+}
+// to = factor * from in bf16, two of a row in each float; columns are a multiple of 8. `to` may be `from`.
+template <int W>
+VLM_INLINE void round_row(const float* from, Index columns, float factor, float* to) {
+  for (; columns >= W; columns -= W, from += W, to += W / 2) {
+    Floats<W> value;
+    load<W>(value, from);
+    value *= factor;
+    Unsigned<W> bits;
+    bf16_bits<W>(bits, value);
+    typedef std::uint16_t Halves __attribute__((vector_size(2 * W)));
+    const Halves halves = __builtin_convertvector(bits, Halves);
+    std::memcpy(to, &halves, sizeof halves);
+  }
+  if constexpr (W == 16)
+    if (columns > 0) round_row<8>(from, columns, factor, to);
+}
+// to = pairs of two rows in bf16, or of one and zeros; then zeros up to a multiple of W. Columns are a multiple of 8.
+template <int W>
+VLM_INLINE void join_rows(const float* first, const float* second, Index columns, float* to) {
+  Index j = 0;
+  for (; j + W <= columns; j += W) {
+    Floats<W> low, high{};
+    load<W>(low, first + j);
+    if (second) load<W>(high, second + j);
+    Unsigned<W> low_bits, high_bits;
+    bf16_bits<W>(low_bits, low);
+    bf16_bits<W>(high_bits, high);
+    store<W>(to + j, (Floats<W>)(low_bits | high_bits << 16));
+  }
+  if constexpr (W == 16)
+    if (j < columns) {
+      join_rows<8>(first + j, second ? second + j : nullptr, 8, to + j);
+      const Floats<8> zeros{};
+      store<8>(to + j + 8, zeros);
     }
 }
 // to *= factors.

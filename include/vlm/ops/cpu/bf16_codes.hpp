@@ -52,6 +52,7 @@ static_assert(sizeof(CodeHead) == code_slab_head);
 // Four pairs of inputs, 128 numbers.
 struct CodeQuad {
   static constexpr Index numbers = 128, bytes = 192;
+  static constexpr Index run = 8;  // numbers whose places follow one another
   // The byte of a number's sign and fraction, which lie behind the 64 bytes of codes; its code is in byte `place % 64`,
   // high where the place is 64 or more.
   static constexpr Index place_of(Index number) {
@@ -74,8 +75,11 @@ struct ExponentCodes {
   std::uint8_t exponents[16] = {}, code_of[256];
 
   ExponentCodes(const bf16* values, Index count) {
-    std::uint16_t counts[256] = {};
-    for (Index i = 0; i < count; ++i) ++counts[exponent_of(values[i])];
+    // Apart for neighbours: most exponents are equal, and additions to one count wait for each other.
+    std::uint16_t parts[4][256] = {}, counts[256];
+    for (Index i = 0; i < count; ++i) ++parts[i % 4][exponent_of(values[i])];
+    for (int e = 0; e < 256; ++e)
+      counts[e] = static_cast<std::uint16_t>(parts[0][e] + parts[1][e] + parts[2][e] + parts[3][e]);
     std::uint8_t present[256];
     std::uint8_t* end = present;
     for (int e = 1; e < 256; ++e)
@@ -102,19 +106,26 @@ inline bool encode_slab(const bf16* values, Index blocks, std::byte* slab) {
   std::copy_n(codes.exponents, 16, head.exponents);
   std::byte* quad = slab + code_slab_head;
   for (Index first = 0; first < count; first += CodeQuad::numbers, quad += CodeQuad::bytes) {
-    std::uint8_t bytes[CodeQuad::bytes] = {};
-    for (Index i = 0; i < CodeQuad::numbers; ++i) {
-      const bf16 value = values[first + i];
-      const std::uint8_t code = codes.code_of[ExponentCodes::exponent_of(value)];
-      if (code == ExponentCodes::none) {
-        if (!head.add(first + i, value)) return false;
-        continue;
+    std::uint8_t of_numbers[CodeQuad::numbers], rest[CodeQuad::numbers], bytes[64];
+    for (Index run = 0; run < CodeQuad::numbers; run += CodeQuad::run) {
+      const Index place = CodeQuad::place_of(run);
+      for (Index i = 0; i < CodeQuad::run; ++i) {
+        const bf16 value = values[first + run + i];
+        of_numbers[place + i] = codes.code_of[ExponentCodes::exponent_of(value)];
+        rest[place + i] = static_cast<std::uint8_t>((value.bits >> 8 & 0x80) | (value.bits & 0x7f));
       }
-      const Index place = CodeQuad::place_of(i);
-      bytes[place % 64] |= static_cast<std::uint8_t>(place < 64 ? code : code << 4);
-      bytes[64 + place] = static_cast<std::uint8_t>((value.bits >> 8 & 0x80) | (value.bits & 0x7f));
     }
+    if (std::memchr(of_numbers, ExponentCodes::none, sizeof of_numbers))
+      for (Index i = 0; i < CodeQuad::numbers; ++i) {
+        const Index place = CodeQuad::place_of(i);
+        if (of_numbers[place] != ExponentCodes::none) continue;
+        if (!head.add(first + i, values[first + i])) return false;
+        of_numbers[place] = rest[place] = 0;
+      }
+    for (int i = 0; i < 64; ++i)
+      bytes[i] = static_cast<std::uint8_t>(of_numbers[i] | of_numbers[64 + i] << 4);
     std::memcpy(quad, bytes, sizeof bytes);
+    std::memcpy(quad + sizeof bytes, rest, sizeof rest);
   }
   std::memcpy(slab, &head, sizeof head);
   return true;

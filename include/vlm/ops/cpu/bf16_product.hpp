@@ -18,6 +18,25 @@ inline void bf16_tile(IsaLevel level, const Bf16Tile& tile, Index rows) {
   dispatch<Bf16TileKernel>(level, &tile, rows);
 }
 
+// Rows of sums, to which bias and activation come, to C.
+struct KeepKernel {
+  template <int W>
+  VLM_INLINE static void run(const ProductOperands* sums, Index rows, Index columns, float* c,
+                             Index c_pitch) {
+    ProductPartKernel::finish<W>(*sums, {.rows = rows, .columns = columns});
+    for (Index i = 0; i < rows; ++i, c += c_pitch) {
+      const float* from = sums->c + i * sums->c_pitch;
+      Index j = 0;
+      Floats<W> lanes;
+      for (; j + W <= columns; j += W) {
+        load<W>(lanes, from + j);
+        store<W>(c + j, lanes);
+      }
+      for (; j < columns; ++j) c[j] = from[j];
+    }
+  }
+};
+
 // Some panels of a weight, as tiles read them, slab by slab: where they lie, or decoded to memory of this object.
 class SlabPanels {
  public:
@@ -68,7 +87,7 @@ inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index row
       panels.read(first, slab, tile);
       // Between some rows and the next, a share of the slabs that follow is fetched.
       constexpr Index step = 8 * tile_rows;
-      const Index lines = panels.coded() ? code_slab_bytes / 64 * step / rows + 1 : 0;
+      const Index lines = panels.coded() ? code_slab_bytes / 64 * std::min(step, rows) / rows + 1 : 0;
       const std::byte* soon = first + (slab + 1) * code_slab_bytes;
       for (Index row = 0; row < rows; row += step, tile.next_rows(step), soon += 64 * lines) {
         for (Index panel = 0; panel < count; ++panel)
@@ -94,10 +113,12 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const Bf16Rows&
       add_panels(level, a, a_row + row, rows,
                  static_cast<const std::byte*>(p.b) + column / panel_outputs * panels.pitch(),
                  panels_of(columns), panels, sums);
-      for (Index i = 0; i < rows; ++i)
-        std::copy_n(sums + i * width, columns, p.c + (row + i) * p.c_pitch + column);
+      const ProductOperands done{.bias = p.bias ? p.bias + column : nullptr,
+                                 .activation = p.activation,
+                                 .c = sums,
+                                 .c_pitch = width};
+      dispatch<KeepKernel>(level, &done, rows, columns, p.c + row * p.c_pitch + column, p.c_pitch);
     }
-  dispatch<FinishKernel>(level, &p, &part);
 }
 
 inline void quantize_rows(Queue<Cpu>& queue, View<const float, 2, Cpu> x, const Bf16Rows& rows) {
@@ -116,8 +137,7 @@ inline void quantize_rows(Queue<Cpu>& queue, View<const float, 2, Cpu> x, const 
 inline ProductGrid bf16_grid(const ProductOperands& p, int threads) {
   const auto count = [](Index all, Index each) { return (all + each - 1) / each; };
   const Index parts = std::max<Index>(1, count(p.rows, bf16_part_rows));
-  ProductGrid grid{.rows = std::max<Index>(1, count(p.rows, parts)),
-                   .columns = most_panels * panel_outputs};
+  ProductGrid grid{.rows = std::max<Index>(1, count(p.rows, parts)), .columns = most_panels * panel_outputs};
   const auto few = [&] { return count(p.rows, grid.rows) * count(p.columns, grid.columns) < 4 * threads; };
   while (few() && grid.rows >= 16 * tile_rows) grid.rows = rounded_up(count(grid.rows, 2), tile_rows);
   while (few() && grid.columns > panel_outputs) grid.columns /= 2;

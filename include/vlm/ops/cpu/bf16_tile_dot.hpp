@@ -1,7 +1,7 @@
-// Tiles of products with bf16 panels where the processor multiplies pairs of bf16 (AVX512-BF16): both products of a pair
-// and 16 outputs in one instruction. It takes denormal numbers for zeros, and its sums round as the processor does.
+// Tiles of products with bf16 panels where the processor multiplies pairs of bf16.
 #pragma once
 
+#include <vlm/ops/cpu/bf16_pairs.hpp>
 #include <vlm/ops/cpu/bf16_tile.hpp>
 
 namespace vlm::cpu {
@@ -9,20 +9,6 @@ namespace vlm::cpu {
 #if defined(__x86_64__)
 #define VLM_TARGET_BF16 \
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"), always_inline)) inline
-
-inline bool has_bf16_products() {
-  static const bool has = __builtin_cpu_supports("avx512bf16");
-  return has;
-}
-
-// sum[16] += the two products in each lane.
-VLM_TARGET_BF16 void add_products(Floats<16>& sum, const Integers<16>& left, const Integers<16>& right) {
-  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(left), "v"(right));
-}
-// A pair in every lane.
-VLM_TARGET_BF16 void spread_pair(Integers<16>& lanes, const bf16* from) {
-  asm("vpbroadcastd %1, %0" : "=v"(lanes) : "m"(*reinterpret_cast<const bf16(*)[2]>(from)));
-}
 
 struct Bf16DotTile {
   // Six rows of four panels: 24 sums, the weights and one broadcast stay in registers.
