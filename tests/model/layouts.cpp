@@ -3,6 +3,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "message_of.hpp"
 #include "model/samples.hpp"
@@ -285,7 +286,7 @@ BOOST_AUTO_TEST_CASE(frozen_weights_converted_to_blocks) {
   const Tensors fused = tensors_of(config, DType::BF16);
   for (const auto& [weights, format] : {std::pair{FrozenWeights::Int8, DType::I8Blocks},
                                         {FrozenWeights::Int4, DType::I4Blocks},
-                                        {FrozenWeights::Bf16, DType::Bf16CodeBlocks}}) {
+                                        {FrozenWeights::Bf16, *detail::blocks_format(FrozenWeights::Bf16)}}) {
     const TemporaryFolder official, again;
     write(official.path, config, fused);
     const Frozen expected = Frozen::load(official.path, weights);
@@ -295,7 +296,7 @@ BOOST_AUTO_TEST_CASE(frozen_weights_converted_to_blocks) {
     std::size_t blocks = 0;
     for (const Parameter& p : expected.parameters()) {
       const bool high = p.record->stored_shape().size() == 1 ||
-                        (format != DType::Bf16CodeBlocks && p.name.find("merger") != p.name.npos) ||
+                        (!is_bf16_blocks(format) && p.name.find("merger") != p.name.npos) ||
                         p.name.find("embed.") != p.name.npos || p.name.ends_with("mlp.gate.weight");
       BOOST_TEST((p.record->format() == format) == !high);
       blocks += !high;
@@ -315,6 +316,36 @@ BOOST_AUTO_TEST_CASE(frozen_weights_converted_to_blocks) {
                "  expected  no dtype for weights in blocks\n"
                "  got       F32\n"
                "  try       loading the model without a weight format");
+  }
+}
+
+// A tensor of too many exponents for codes stays in plain bf16 blocks, also when it is saved and read again.
+BOOST_AUTO_TEST_CASE(tensors_that_codes_cannot_hold) {
+  const ModelConfig config = config_of();
+  Tensors tensors = tensors_of(config, DType::BF16);
+  std::set<std::string> spread;
+  for (auto& [name, t] : tensors)
+    if (name.ends_with("layers.0.self_attn.o_proj.weight") ||
+        name.ends_with("layers.0.mlp.experts.down_proj")) {
+      spread.insert(name);
+      for (std::size_t i = 0; i < t.values.size() / 2; ++i)
+        t.values[i] = std::ldexp(1.0f, -static_cast<int>(i * 7 % 60));
+    }
+  BOOST_TEST(spread.size() == 2u);
+  const bool codes = detail::blocks_format(FrozenWeights::Bf16) == DType::Bf16CodeBlocks;
+  const TemporaryFolder folder, again;
+  write(folder.path, config, tensors);
+  const Frozen made = Frozen::load(folder.path, FrozenWeights::Bf16);
+  made.save(again.path);
+  const auto rows_of = [&](const Frozen& model) {
+    return golden::hidden_rows(model, batch_of(config), false);
+  };
+  for (const FrozenWeights weights : {FrozenWeights::Stored, FrozenWeights::Bf16}) {
+    const Frozen read = Frozen::load(again.path, weights);
+    for (const Parameter& p : read.parameters())
+      if (is_blocks(p.record->format()))
+        BOOST_TEST((p.record->format() == DType::Bf16Blocks) == (!codes || spread.contains(p.name)));
+    BOOST_TEST(golden::same_bits(rows_of(read), rows_of(made)));
   }
 }
 

@@ -1,6 +1,6 @@
 #include <vlm/ops/attention.hpp>
 
-#include <vlm/ops/cpu/bf16_pairs.hpp>
+#include <vlm/ops/cpu/attention_tile.hpp>
 
 #include "ops/description.hpp"
 #include "reference/attention.hpp"
@@ -306,7 +306,7 @@ BOOST_AUTO_TEST_CASE(packed_sequences_keep_the_bits_of_each_alone) {
 BOOST_AUTO_TEST_CASE(rounded_products_are_near) {
   for (IsaLevel level : tests::detail::levels()) {
     Runtime<Cpu> runtime(2, level), other(3, level);
-    const bool rounds = level == IsaLevel::Avx512 && cpu::has_bf16_products();
+    const bool rounds = cpu::attention::multiplies_pairs(level);
     for (const Sizes& sizes : packed_sizes) {
       Draw draw(15);
       Tensors tensors;

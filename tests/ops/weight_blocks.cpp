@@ -214,6 +214,10 @@ BOOST_AUTO_TEST_CASE(products_with_codes) {
       };
       BOOST_TEST((of(DType::Bf16CodeBlocks, values) == of(DType::Bf16Blocks, values)));
       const std::vector<float> y = of(DType::Bf16CodeBlocks, rare), expected = of(DType::Bf16Blocks, rare);
+      const std::vector<float> first(x.begin(), x.begin() + inputs);
+      const std::vector<float> alone =
+          product({level, 1}, first, 1, Weight(DType::Bf16CodeBlocks, outputs, inputs, rare));
+      BOOST_TEST(std::equal(alone.begin(), alone.end(), y.begin()));
       for (std::size_t i = 0; i < y.size(); ++i)
         BOOST_TEST(std::abs(y[i] - expected[i]) <= 1e-6f * std::max(1e4f, std::abs(expected[i])));
     }
@@ -234,14 +238,28 @@ BOOST_AUTO_TEST_CASE(codes_have_few_exceptions) {
   BOOST_TEST(Weight(DType::Bf16Blocks, outputs, inputs, values).holds);
 }
 
-// Bytes that no encoder wrote give some numbers, and touch no memory of others.
+// Bytes that no encoder wrote give some numbers, the same to each row, and touch no memory of others.
 BOOST_AUTO_TEST_CASE(codes_of_any_bytes) {
-  const Index outputs = 16, inputs = 64;
-  Weight weight(DType::Bf16CodeBlocks, outputs, inputs, normal(outputs * inputs, 1, 19));
-  std::memset(weight.panels.data(), 0xff, weight.panels.size());
-  BOOST_TEST(weight.numbers().size() == 1024u);
-  for (const IsaLevel level : levels())
-    BOOST_TEST(product({level}, normal(inputs, 1, 20), 1, weight).size() == 16u);
+  const Index outputs = 16, inputs = 1024, rows = 9;
+  const Weight weight(DType::Bf16CodeBlocks, outputs, inputs, normal(outputs * inputs, 1, 19));
+  std::byte* bytes = const_cast<std::byte*>(weight.panels.data());
+  const std::vector<float> x = normal(rows * inputs, 1, 20);
+  for (const int filling : {0xff, 0x0a, 0x05}) {
+    // Exponents stay as they are, so that sums are finite.
+    for (std::size_t at = 0; at < weight.panels.size(); at += 128 + 8 * 768) {
+      std::memset(bytes + at + 16, filling, 112);
+      std::memset(bytes + at + 128, filling, 8 * 768);
+    }
+    BOOST_TEST(weight.numbers().size() == static_cast<std::size_t>(outputs * inputs));
+    for (const IsaLevel level : levels()) {
+      const std::vector<float> together = product({level}, x, rows, weight);
+      for (Index row = 0; row < rows; ++row) {
+        const std::vector<float> one(x.begin() + row * inputs, x.begin() + (row + 1) * inputs);
+        const std::vector<float> y = product({level}, one, 1, weight);
+        BOOST_TEST(std::memcmp(y.data(), together.data() + row * outputs, 4 * outputs) == 0);
+      }
+    }
+  }
 }
 
 // Of normal numbers; every level agrees but for the last bits.

@@ -31,6 +31,16 @@ inline IsaLevel best_isa_level() {
   return IsaLevel::Portable;
 }
 
+// Whether the processor multiplies pairs of bf16 at the level Avx512 (AVX512-BF16).
+inline bool has_bf16_products() {
+#if defined(__x86_64__)
+  static const bool has = best_isa_level() == IsaLevel::Avx512 && __builtin_cpu_supports("avx512bf16");
+  return has;
+#else
+  return false;
+#endif
+}
+
 template <class Device>
 class Queue;
 

@@ -68,9 +68,10 @@ inline bool readable(DType type) { return type == DType::F32 || type == DType::B
 }  // namespace detail
 
 // What becomes of frozen matrices: they stay as the file stores them (bf16 and blocks are mapped and not copied), are
-// converted to f32, or to blocks (ops/weight_blocks.hpp) of bf16 (with codes, where they hold the numbers), 8 or 4 bits, but for the router and the patch
-// embedding, which stay as stored, and the mergers, which become bf16 blocks with Bf16 and else stay as stored. Vectors and
-// the position table are f32 always, and so is what trains. Blocks in a file are loaded as Stored or as their own format.
+// converted to f32, or to blocks (ops/weight_blocks.hpp) of bf16, 8 or 4 bits, but for the router and the patch embedding,
+// which stay as stored, and the mergers, which become bf16 blocks with Bf16 and else stay as stored. Blocks of bf16 have
+// codes where the processor multiplies pairs of bf16 and codes can hold the tensor. Vectors and the position table are f32 always, and so is what trains.
+// Blocks in a file are loaded as Stored or as their own format.
 // Stored and F32 are exact but for f32 arithmetic. Bf16 keeps the numbers of a bf16 checkpoint, too, but its products
 // round the rows of activations to bf16, which is faster.
 enum class FrozenWeights { Stored, F32, Bf16, Int8, Int4 };
@@ -81,7 +82,7 @@ namespace detail {
 inline std::optional<DType> blocks_format(FrozenWeights frozen) {
   switch (frozen) {
     case FrozenWeights::Bf16:
-      return DType::Bf16CodeBlocks;
+      return has_bf16_products() ? DType::Bf16CodeBlocks : DType::Bf16Blocks;
     case FrozenWeights::Int8:
       return DType::I8Blocks;
     case FrozenWeights::Int4:

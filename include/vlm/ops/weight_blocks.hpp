@@ -16,8 +16,9 @@
 //              (place among the slab's pairs, bits; u16 both) | for every four pairs: codes [64], two in a byte |
 //              signs and fractions [2, 64]. In codes and fractions the bytes of 8 numbers of a pair and of the next
 //              pair's same 8 lie side by side; the first two pairs have the low codes.
-// Numbers whose exponent is none of their slab's 16 are its exceptions. A matrix with more of them than a slab can hold
-// stays in Bf16Blocks; of numbers that are drawn from a normal distribution one in thousands is an exception.
+// The first of a slab's 16 exponents is 0. Numbers whose exponent is none of them are its exceptions, and zeros among the
+// codes; products add them last, so that an infinite activation may give NaN where one of them would give infinity. A tensor
+// with more exceptions than a slab can hold stays in Bf16Blocks; of normally distributed numbers one in thousands is one.
 #pragma once
 
 #include <cstddef>

@@ -178,8 +178,7 @@ void compute(Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op, Scratch scra
     const Index first_row = (part - parts[s]) * size, heads = rows <= few_rows ? together : 1;
     if (kv_head % heads != 0 || first_row >= rows) return;
     ForwardTask forward = forward_task(op, s, kv_head, std::min(heads, layout.kv_heads - kv_head));
-    forward.rounded = op.rounded && !op.pages && rows > few_rows && queue.level() == IsaLevel::Avx512 &&
-                      cpu::has_bf16_products();
+    forward.rounded = op.rounded && !op.pages && rows > few_rows && multiplies_pairs(queue.level());
     forward.first_row = first_row;
     forward.rows = std::min(size, rows - first_row);
     cpu::dispatch<ForwardKernel>(queue.level(), static_cast<const ForwardTask*>(&forward),

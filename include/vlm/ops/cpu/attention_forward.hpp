@@ -1,9 +1,9 @@
 // Attention forward of some queries. The queries of all heads that share a key head are rows of one tile; the
 // keys are walked block by block, from the first of the sequence, with a running softmax in base 2. After each span of
 // keys the running softmax begins anew, and the spans are added in order: so a span can be another thread's task.
-// Rounded tasks multiply pairs of bf16: of features for scores, of keys for values. Borders of blocks and spans hang on the
-// keys alone. Rows of keys are turned panel by panel in the worker's scratch,
-// pages are read as they are stored; scores stay in the scratch, which hangs neither on queries nor on keys.
+// Rounded tasks multiply pairs of bf16: of features for scores, of keys for values. Borders of blocks and spans hang on
+// the keys alone. Rows of keys are turned panel by panel in the worker's scratch, pages are read as they are stored;
+// scores stay in the scratch, which hangs neither on queries nor on keys.
 #pragma once
 
 #include <algorithm>
@@ -213,7 +213,7 @@ struct ForwardSteps {
   VLM_INLINE static void score_panel(const ForwardTask& t, const ForwardScratch& s, Index h, Index first,
                                      Index key, Index width) {
     constexpr Index pitch = key_panel + 16;
-    if constexpr (W == 16)
+    if constexpr (has_pairs<W>)
       if (t.rounded) return score_pairs<W>(t, s, h, first, key, width);
     if (!t.k.pages) {
       turn<W>(t.k.rows + (first + key) * t.k.pitch + h * t.head_dim, t.k.pitch, width, t.head_dim, s.keys,
@@ -329,7 +329,7 @@ struct ForwardSteps {
   template <int W>
   VLM_INLINE static void add_values(const ForwardTask& t, const ForwardScratch& s, const ForwardState& state,
                                     Index h, Index first, Index width) {
-    if constexpr (W == 16)
+    if constexpr (has_pairs<W>)
       if (t.rounded) return add_pairs<W>(t, s, state, h, first, width);
     for (Index key = 0; key < width; key += key_panel)
       pack_values<W>(t, s, h, first, key, std::min(key_panel, width - key));

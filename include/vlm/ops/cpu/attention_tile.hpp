@@ -21,6 +21,19 @@ struct Pair {
   bf16 first, second;
 };
 
+// Whether kernels of W lanes have products of pairs: not in clang++ builds (VLM_INLINE_AVX512).
+#if defined(__x86_64__) && !defined(__clang__)
+template <int W>
+inline constexpr bool has_pairs = W == 16;
+#else
+template <int W>
+inline constexpr bool has_pairs = false;
+#endif
+// Whether those of a level are there, and the processor has the instruction.
+inline bool multiplies_pairs(IsaLevel level) {
+  return has_pairs<16> && level == IsaLevel::Avx512 && has_bf16_products();
+}
+
 // C[i, j] += sum over k of A[i, k] B[k, j], or = where it does not add. B is read as it is stored.
 template <class B>
 struct ProductOf {
@@ -108,7 +121,7 @@ VLM_INLINE void multiply_step(Floats<W> (&sum)[Rows][Vectors], const float* cons
                               const B* b) {
 #if defined(__x86_64__)
   if constexpr (std::is_same_v<B, Pair>) {
-    static_assert(W == 16 && RowMajor);
+    static_assert(has_pairs<W> && RowMajor);
     Integers<W> left, right[Vectors];
     VLM_UNROLL for (int v = 0; v < Vectors; ++v) std::memcpy(&right[v], b + v * W, sizeof right[v]);
     VLM_UNROLL for (int i = 0; i < Rows; ++i) {

@@ -2,26 +2,37 @@
 // exceptions of any rows. An element is the chain of bf16_tile.hpp, then its exceptions in order.
 #pragma once
 
-#include <cmath>
-
 #include <vlm/ops/cpu/bf16_codes.hpp>
 #include <vlm/ops/cpu/bf16_tile_dot.hpp>
 
 namespace vlm::cpu {
 
-// sums[rows, sum_pitch] += the exceptions of panels times their inputs.
-inline void add_exceptions(const Bf16Rows& a, Index a_row, Index rows, const std::byte* first, Index pitch,
-                           Index panels, float* sums) {
+// sums[rows, sum_pitch] += the exceptions of a slab of one panel times their inputs.
+struct AddExceptionsKernel {
+  template <int W>
+  VLM_INLINE static void run(const std::byte* slab, const bf16* a, Index rows, float* sums) {
+    const CodeHead head = CodeHead::of(slab);
+    for (const CodeHead::Exception& exception : head) {
+      if (exception.place >= slab_numbers) continue;
+      const float value = static_cast<float>(exception.value());
+      const bf16* x = a + exception.input();
+      float* sum = sums + exception.output();
+      for (Index row = 0; row < rows; ++row, x += slab_inputs, sum += Bf16Tile::sum_pitch)
+        *sum = __builtin_fmaf(static_cast<float>(*x), value, *sum);
+    }
+  }
+};
+// The same of whole panels.
+inline void add_exceptions(IsaLevel level, const Bf16Rows& a, Index a_row, Index rows, const std::byte* first,
+                           Index pitch, Index panels, float* sums) {
   for (Index panel = 0; panel < panels; ++panel)
     for (Index slab = 0; slab < a.slabs(); ++slab) {
-      const CodeHead head = CodeHead::of(first + panel * pitch + slab * code_slab_bytes);
-      for (const CodeHead::Exception& exception : head) {
-        if (slab * slab_inputs + exception.input() >= a.inputs) continue;
-        const bf16* x = a.at(slab, a_row) + exception.input();
-        float* sum = sums + panel * panel_outputs + exception.output();
-        for (Index row = 0; row < rows; ++row, x += slab_inputs, sum += Bf16Tile::sum_pitch)
-          *sum = std::fma(static_cast<float>(*x), static_cast<float>(exception.value()), *sum);
-      }
+      const std::byte* at = first + panel * pitch + slab * code_slab_bytes;
+      std::uint16_t count;
+      std::memcpy(&count, at + offsetof(CodeHead, count), sizeof count);
+      if (count > 0)
+        dispatch<AddExceptionsKernel>(level, at, static_cast<const bf16*>(a.at(slab, a_row)), rows,
+                                      sums + panel * panel_outputs);
     }
 }
 

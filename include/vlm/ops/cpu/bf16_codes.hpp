@@ -3,8 +3,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
+#include <utility>
 
+#include <vlm/ops/cpu/bf16_pairs.hpp>
 #include <vlm/ops/cpu/lanes.hpp>
 #include <vlm/ops/weight_blocks.hpp>
 
@@ -30,12 +33,15 @@ struct CodeHead {
 
   std::uint8_t exponents[16] = {};
   std::uint16_t count = 0, spare = 0;
-  Exception exceptions[most_exceptions] = {};
+  Exception exceptions[most_exceptions];
 
+  // With those exceptions that are there.
   static CodeHead of(const std::byte* slab) {
+    constexpr std::size_t before = offsetof(CodeHead, exceptions);
     CodeHead head;
-    std::memcpy(static_cast<void*>(&head), slab, sizeof head);
+    std::memcpy(static_cast<void*>(&head), slab, before);
     head.count = std::min<std::uint16_t>(head.count, most_exceptions);
+    std::memcpy(static_cast<void*>(head.exceptions), slab + before, head.count * sizeof(Exception));
     return head;
   }
   const Exception* begin() const { return exceptions; }
@@ -68,7 +74,7 @@ struct CodeQuad {
   }
 };
 
-// The most frequent exponents of a slab, and the code of each; `none` for the others.
+// Exponent 0 and the 15 most frequent others of a slab, and the code of each; `none` for the rest.
 struct ExponentCodes {
   static constexpr std::uint8_t none = 0xff;
 
@@ -103,6 +109,7 @@ inline bool encode_slab(const bf16* values, Index blocks, std::byte* slab) {
   const Index count = blocks * block_inputs * panel_outputs;
   const ExponentCodes codes(values, count);
   CodeHead head;
+  std::fill_n(head.exceptions, CodeHead::most_exceptions, CodeHead::Exception{});
   std::copy_n(codes.exponents, 16, head.exponents);
   std::byte* quad = slab + code_slab_head;
   for (Index first = 0; first < count; first += CodeQuad::numbers, quad += CodeQuad::bytes) {
@@ -173,10 +180,10 @@ struct CodeTables {
 };
 
 #if defined(__x86_64__)
-// The numbers of half a quad's codes, in the bytes 0 to 4 W of its places: of a pair, and of the next.
+// The numbers of half a quad's codes, in 4 W bytes of its places: of a pair, and of the next.
 template <int W>
-VLM_INLINE void decode_places(CodeBytes<W>& pair, CodeBytes<W>& next, const CodeTables<W>& tables,
-                              const CodeBytes<W>& codes, const std::byte* rest) {
+VLM_INLINE_AVX512 void decode_places(CodeBytes<W>& pair, CodeBytes<W>& next, const CodeTables<W>& tables,
+                                     const CodeBytes<W>& codes, const std::byte* rest) {
   CodeBytes<W> signs_and_fractions, lower, upper;
   std::memcpy(&signs_and_fractions, rest, sizeof signs_and_fractions);
   asm("vpshufb %2, %1, %0" : "=v"(lower) : "v"(tables.lower), "v"(codes));
@@ -195,34 +202,53 @@ struct DecodeSlabKernel {
     const std::byte* quad = slab + code_slab_head;
     CodeTables<W> tables;
     tables.read(slab);
-    for (Index left = 4 * blocks; left > 0; --left, quad += CodeQuad::bytes, to += CodeQuad::numbers) {
-#if defined(__x86_64__)
-      if constexpr (W >= 8) {
-        decode<W>(tables, quad, to);
-        continue;
+    for (Index left = 4 * blocks; left > 0; --left, quad += CodeQuad::bytes, to += CodeQuad::numbers)
+      VLM_UNROLL for (int part = 0; part < 64; part += 4 * W) {
+        CodeBytes<W> codes;
+        std::memcpy(&codes, quad + part, sizeof codes);
+        decode<W>(tables, slab, codes & 15, quad + 64 + part, to + part / 2);
+        decode<W>(tables, slab, (CodeBytes<W>)((Unsigned<W>)codes >> 4) & 15, quad + 128 + part,
+                  to + 64 + part / 2);
       }
-#endif
-      for (Index i = 0; i < CodeQuad::numbers; ++i)
-        to[i].bits = CodeQuad::number(quad, reinterpret_cast<const std::uint8_t*>(slab), i);
-    }
   }
 
  private:
-#if defined(__x86_64__)
   template <int W>
-  VLM_INLINE static void decode(const CodeTables<W>& tables, const std::byte* quad, bf16* to) {
-    VLM_UNROLL for (int part = 0; part < 64; part += 4 * W) {
-      CodeBytes<W> codes, pair, next;
-      std::memcpy(&codes, quad + part, sizeof codes);
-      decode_places<W>(pair, next, tables, codes & 15, quad + 64 + part);
-      std::memcpy(static_cast<void*>(to + part / 2), &pair, sizeof pair);
-      std::memcpy(static_cast<void*>(to + 32 + part / 2), &next, sizeof next);
-      decode_places<W>(pair, next, tables, (CodeBytes<W>)((Unsigned<W>)codes >> 4) & 15, quad + 128 + part);
-      std::memcpy(static_cast<void*>(to + 64 + part / 2), &pair, sizeof pair);
-      std::memcpy(static_cast<void*>(to + 96 + part / 2), &next, sizeof next);
-    }
-  }
+  VLM_INLINE static void decode(const CodeTables<W>& tables, const std::byte* slab, const CodeBytes<W>& codes,
+                                const std::byte* rest, bf16* to) {
+    CodeBytes<W> pair, next;
+#if defined(__x86_64__) && !defined(__clang__)
+    if constexpr (W >= 8)
+      decode_places<W>(pair, next, tables, codes, rest);
+    else
 #endif
+      choose_places<W>(pair, next, slab, codes, rest);
+    std::memcpy(static_cast<void*>(to), &pair, sizeof pair);
+    std::memcpy(static_cast<void*>(to + 32), &next, sizeof next);
+    (void)tables;
+  }
+  // The same without instructions that look up: one exponent after the other goes where its code is.
+  template <int W>
+  VLM_INLINE static void choose_places(CodeBytes<W>& pair, CodeBytes<W>& next, const std::byte* slab,
+                                       const CodeBytes<W>& codes, const std::byte* rest) {
+    CodeBytes<W> signs_and_fractions, exponents{};
+    std::memcpy(&signs_and_fractions, rest, sizeof signs_and_fractions);
+    VLM_UNROLL for (int code = 0; code < 16; ++code) {
+      const CodeBytes<W> exponent = static_cast<std::uint8_t>(slab[code]) - CodeBytes<W>{};
+      exponents |= (CodeBytes<W>)(codes == static_cast<std::uint8_t>(code)) & exponent;
+    }
+    const CodeBytes<W> lower = (exponents << 7) | (signs_and_fractions & 0x7f),
+                       upper = (exponents >> 1) | (signs_and_fractions & 0x80);
+    interleave<W, 0>(pair, lower, upper, std::make_integer_sequence<int, 4 * W>{});
+    interleave<W, 8>(next, lower, upper, std::make_integer_sequence<int, 4 * W>{});
+  }
+  // Bytes of both in turn, from `First` on in every 16.
+  template <int W, int First, int... Bytes>
+  VLM_INLINE static void interleave(CodeBytes<W>& to, const CodeBytes<W>& lower, const CodeBytes<W>& upper,
+                                    std::integer_sequence<int, Bytes...>) {
+    to = __builtin_shufflevector(lower, upper,
+                                 (Bytes / 16 * 16 + First + Bytes % 16 / 2 + (Bytes % 2 ? 4 * W : 0))...);
+  }
 };
 
 }  // namespace vlm::cpu

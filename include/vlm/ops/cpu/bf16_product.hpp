@@ -1,5 +1,5 @@
-// Products with a weight in bf16 panels:  C = activation(A W' + bias). The rows of A are rounded to bf16 first
-// (bf16_rows.hpp); a task is then a band of panels with some of those rows (bf16_tile.hpp).
+// Products with a weight in bf16 panels, with codes for exponents or without:  C = activation(A W' + bias). The rows of A
+// are rounded to bf16 first (bf16_rows.hpp); a task is then a band of panels with some of those rows (bf16_tile.hpp).
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ inline void bf16_tile(IsaLevel level, const Bf16Tile& tile, Index rows) {
 }
 
 // Rows of sums, to which bias and activation come, to C.
-struct KeepKernel {
+struct StoreSumsKernel {
   template <int W>
   VLM_INLINE static void run(const ProductOperands* sums, Index rows, Index columns, float* c,
                              Index c_pitch) {
@@ -46,7 +46,7 @@ class SlabPanels {
   Index pitch() const { return pitch_; }
   bool coded() const { return format_ == DType::Bf16CodeBlocks; }
   // Sets the tile's panels: those from `first` on.
-  void read(const std::byte* first, Index slab, Bf16Tile& tile) {
+  void set_panels(const std::byte* first, Index slab, Bf16Tile& tile) {
     tile.panel = first + slab * decoded_pitch;
     tile.panel_pitch = pitch_;
     if (!coded()) return;
@@ -71,8 +71,8 @@ class SlabPanels {
 inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index rows, const std::byte* first,
                        Index count, SlabPanels& panels, float* sums) {
 #if defined(__x86_64__)
-  const bool one = panels.coded() && rows == 1 && level == IsaLevel::Avx512 && has_bf16_products();
-  if (one)
+  const bool one_coded_row = panels.coded() && rows == 1 && level == IsaLevel::Avx512 && has_bf16_products();
+  if (one_coded_row)
     Bf16CodeRow::run({.panel = first, .panel_pitch = panels.pitch(), .panels = count, .a = a, .a_row = a_row},
                      sums);
   else
@@ -84,9 +84,9 @@ inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index row
           .pairs = blocks_of(std::min(slab_inputs, a.inputs - slab * slab_inputs)) * (block_inputs / 2),
           .begins = slab == 0,
           .sums = sums};
-      panels.read(first, slab, tile);
+      panels.set_panels(first, slab, tile);
       // Between some rows and the next, a share of the slabs that follow is fetched.
-      constexpr Index step = 8 * tile_rows;
+      const Index step = panels.coded() ? 8 * tile_rows : std::max<Index>(rows, 1);
       const Index lines = panels.coded() ? code_slab_bytes / 64 * std::min(step, rows) / rows + 1 : 0;
       const std::byte* soon = first + (slab + 1) * code_slab_bytes;
       for (Index row = 0; row < rows; row += step, tile.next_rows(step), soon += 64 * lines) {
@@ -96,7 +96,7 @@ inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index row
         bf16_tile(level, tile, std::min(step, rows - row));
       }
     }
-  if (panels.coded()) add_exceptions(a, a_row, rows, first, panels.pitch(), count, sums);
+  if (panels.coded()) add_exceptions(level, a, a_row, rows, first, panels.pitch(), count, sums);
 }
 
 // One part of C, whose first column begins a panel; A's rows from `a_row` on are row 0 and following of C.
@@ -117,7 +117,7 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const Bf16Rows&
                                  .activation = p.activation,
                                  .c = sums,
                                  .c_pitch = width};
-      dispatch<KeepKernel>(level, &done, rows, columns, p.c + row * p.c_pitch + column, p.c_pitch);
+      dispatch<StoreSumsKernel>(level, &done, rows, columns, p.c + row * p.c_pitch + column, p.c_pitch);
     }
 }
 

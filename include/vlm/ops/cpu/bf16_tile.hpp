@@ -16,8 +16,8 @@ inline constexpr Index panel_ahead = 4096;
 struct Bf16Tile {
   static constexpr Index sum_pitch = most_panels * panel_outputs;
 
-  const std::byte* panel;
-  Index panel_pitch;
+  const std::byte* panel = nullptr;
+  Index panel_pitch = 0;
   Index panels;
   const bf16* a;  // the first row's; the others follow, slab_inputs apart
   Index pairs;

@@ -7,9 +7,6 @@
 namespace vlm::cpu {
 
 #if defined(__x86_64__)
-#define VLM_TARGET_BF16 \
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"), always_inline)) inline
-
 struct Bf16DotTile {
   // Six rows of four panels: 24 sums, the weights and one broadcast stay in registers.
   static constexpr int most_rows = 6;
@@ -48,7 +45,7 @@ struct Bf16DotTile {
         load<W>(sum[i][v], t.sums + i * Bf16Tile::sum_pitch + v * W);
     }
     const std::byte* values = t.panel;
-    const bf16 *a = t.a, *behind = a + Rows * slab_inputs;
+    const bf16 *a = t.a, *behind = a + Rows * slab_inputs;  // the next rows
     for (Index pair = t.pairs; pair > 0; --pair, values += 4 * W, a += 2) {
       Integers<W> weights[Panels];
       VLM_UNROLL for (int v = 0; v < Panels; ++v) {
