@@ -69,8 +69,9 @@ vlm::Grid grid_of(const std::string& image, const vlm::ImageSettings& settings) 
   int read = 0;
   if (std::sscanf(image.c_str(), "%9lldx%9lld%n", &width, &height, &read) != 2 ||
       read != static_cast<int>(image.size()) || width < 1 || height < 1)
-    throw vlm::ConfigError("image-size",
-                           {{"expected", "WIDTHxHEIGHT in pixels, as in 1920x1080"}, {"got", image}});
+    throw vlm::ConfigError("image-size", {{"expected", "WIDTHxHEIGHT in pixels, as in 1920x1080"},
+                                          {"got", image},
+                                          {"try", "--image 1920x1080"}});
   return vlm::image_grid(height, width, settings);
 }
 

@@ -88,10 +88,12 @@ Score answer_task(const AnswerPrompts& answer_prompts, const Options& options, s
       const std::string answer = tokenizer.decode(answers[i], vlm::SpecialTokens::Skip);
       const std::string expected = vlm::reference_answer(conversations[i]);
       if (said(expected).empty())
-        throw vlm::DataError("task-line", {{"file", options.task},
-                                           {"line", std::to_string(conversations[i].place.line)},
-                                           {"expected", "an assistant's answer after the last user message"},
-                                           {"got", "none"}});
+        throw vlm::DataError("task-line",
+                             {{"file", options.task},
+                              {"line", std::to_string(conversations[i].place.line)},
+                              {"expected", "an assistant's answer after the last user message"},
+                              {"got", "none"},
+                              {"try", "giving the expected answer as the last message of the line"}});
       const bool correct = said(answer) == said(expected);
       score.correct += correct;
       ++score.count;
@@ -118,7 +120,10 @@ int evaluate(const Options& options) {
     return answer_task(answer_prompts, options, lines);
   });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (score.count == 0) throw vlm::DataError("empty-task", {{"file", options.task}, {"expected", "a line"}});
+  if (score.count == 0)
+    throw vlm::DataError(
+        "empty-task",
+        {{"file", options.task}, {"expected", "a line"}, {"try", "a file with a conversation in each line"}});
 
   std::printf("exact match %.4f (%lld of %lld)\n", score.share(), static_cast<long long>(score.correct),
               static_cast<long long>(score.count));

@@ -185,7 +185,9 @@ std::vector<std::pair<Format, Quality>> compare(const Net& exact, const Options&
       ++quality.lines;
     }
     if (quality.count == 0)
-      throw vlm::DataError("empty-task", {{"file", options.task}, {"expected", "an assistant's words"}});
+      throw vlm::DataError("empty-task", {{"file", options.task},
+                                          {"expected", "an assistant's words"},
+                                          {"try", "a task whose lines end with an answer"}});
     result.emplace_back(format, quality);
   };
   for (const Format& format : formats) {

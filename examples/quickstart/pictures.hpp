@@ -74,11 +74,14 @@ class Deck {
       throw vlm::DataError("idx-pair", {{"file", labels.path()},
                                         {"expected", "one label for each image of " + images.path()},
                                         {"got", vlm::shape_text(labels.extents()) + " labels, " +
-                                                    vlm::shape_text(images.extents()) + " images"}});
+                                                    vlm::shape_text(images.extents()) + " images"},
+                                        {"try", "images and labels of one split"}});
     for (Index i = 0; i < images.count(); ++i) add({reference + std::to_string(i), labels.item(i)[0]});
     for (const auto& members : by_class_)
       if (members.empty())
-        throw vlm::DataError("idx-label", {{"file", labels.path()}, {"expected", "every label"}});
+        throw vlm::DataError("idx-label", {{"file", labels.path()},
+                                           {"expected", "every label"},
+                                           {"try", "all photographs of the package"}});
   }
 
   // Adds each picture `times` more, mirrored or not and moved by up to two pixels.
@@ -122,7 +125,8 @@ class Deck {
     if (picture.label >= classes.size())
       throw vlm::DataError("idx-label", {{"image", picture.reference},
                                          {"expected", "a label from 0 to 9"},
-                                         {"got", std::to_string(picture.label)}});
+                                         {"got", std::to_string(picture.label)},
+                                         {"try", "the labels of Fashion-MNIST"}});
     by_class_.at(picture.label).push_back(pictures_.size());
     order_.push_back(pictures_.size());
     pictures_.push_back(std::move(picture));

@@ -94,7 +94,8 @@ BOOST_AUTO_TEST_CASE(indexes_have_limits) {
   for (const vlm::Index index : {-1, 1})
     BOOST_TEST(message_of([&] { file.line(index); }) ==
                "vlm::DataError [data-index]\n  file      " + folder / "a.jsonl" +
-                   "\n  expected  a conversation from 0 to 0\n  got       " + std::to_string(index));
+                   "\n  expected  a conversation from 0 to 0\n  got       " + std::to_string(index) +
+                   "\n  try       an index below size()");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

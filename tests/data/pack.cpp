@@ -67,7 +67,8 @@ BOOST_AUTO_TEST_CASE(a_step_without_room_is_an_error) {
   std::vector<Batch> none, one(1);
   BOOST_TEST(message_of([&] { Packer(none, 10, sizes); }) ==
              "vlm::ConfigError [pack-step]\n  expected  at least one micro-batch of at least one token\n"
-             "  got       0 of 10");
+             "  got       0 of 10"
+             "\n  try       a context of at least 1, and a step that is not empty");
   BOOST_CHECK_THROW(Packer(one, 0, sizes), vlm::ConfigError);
 }
 

@@ -111,7 +111,8 @@ BOOST_AUTO_TEST_CASE(wrong_settings) {
   const auto make = [](Index i, int, Index& item) { item = i; };
   BOOST_TEST(message_of([&] { ReadAhead<Index>(0, 0, 5, make, cost_one); }) ==
              "vlm::ConfigError [read-ahead]\n  expected  at least one thread and a positive budget\n"
-             "  got       0 threads, a budget of 5");
+             "  got       0 threads, a budget of 5"
+             "\n  try       one thread, and the bytes that may lie ready");
   BOOST_CHECK_THROW(ReadAhead<Index>(0, 1, 0, make, cost_one), vlm::ConfigError);
 }
 

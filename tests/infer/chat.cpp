@@ -102,7 +102,8 @@ BOOST_AUTO_TEST_CASE(every_reason_to_stop_has_a_name) {
   BOOST_TEST(message_of([&] { ask(files, {.max_tokens = 0}); }) ==
              "vlm::ConfigError [reply-settings]\n"
              "  expected  max_tokens from 1, thinking_tokens from 0, to 1073741824\n"
-             "  got       0 and 0");
+             "  got       0 and 0"
+             "\n  try       the values that ChatSettings begins with");
 }
 
 // From another thread, and by leaving the loop; the conversation goes on with what came.
@@ -352,7 +353,8 @@ BOOST_AUTO_TEST_CASE(wrong_use_is_refused) {
   BOOST_TEST(message_of([&] { chat.answer(); }) ==
              "vlm::DataError [chat-turn]\n"
              "  expected  a user's message to reply to\n"
-             "  got       no message");
+             "  got       no message"
+             "\n  try       turns in the order system, user, reply, user, reply");
   BOOST_TEST(message_of([&] { chat.user("What is it?", "<|im_end|>"); }) ==
              "vlm::DataError [chat-control-token]\n"
              "  expected  text that spells no control token\n"
@@ -363,11 +365,13 @@ BOOST_AUTO_TEST_CASE(wrong_use_is_refused) {
   BOOST_TEST(message_of([&] { chat.reply(); }) ==
              "vlm::DataError [chat-turn]\n"
              "  expected  a user's message to reply to\n"
-             "  got       one of the assistant");
+             "  got       one of the assistant"
+             "\n  try       turns in the order system, user, reply, user, reply");
   BOOST_TEST(message_of([&] { chat.system("A cat."); }) ==
              "vlm::DataError [chat-turn]\n"
              "  expected  a system message only as the first\n"
-             "  got       2 before it");
+             "  got       2 before it"
+             "\n  try       turns in the order system, user, reply, user, reply");
   BOOST_TEST(message_of([&] { const Chat other(net); }) ==
              "vlm::ConfigError [chat-folder]\n"
              "  expected  a model that was loaded from a folder\n"

@@ -387,20 +387,23 @@ BOOST_FIXTURE_TEST_CASE(wrong_prompts_and_settings_are_refused, Small) {
   BOOST_TEST(answer({.max_tokens = -1}) ==
              "vlm::ConfigError [generate-settings]\n"
              "  expected  max_tokens from 0 to 2147483647, prefill_tokens of at least 1\n"
-             "  got       -1 and 8192");
+             "  got       -1 and 8192"
+             "\n  try       the values that GenerateSettings begins with");
   BOOST_TEST(answer({.max_tokens = 1, .prefill_tokens = 0}).find("got       1 and 0") != std::string::npos);
   prompts[3].tokens[1] = 101;
   BOOST_TEST(answer({}) ==
              "vlm::DataError [prompt]\n"
              "  at        prompt 3\n"
              "  expected  tokens from 0 to 100\n"
-             "  got       101");
+             "  got       101"
+             "\n  try       encoding the prompt with the tokenizer of the model");
   prompts[1].tokens.clear();
   BOOST_TEST(answer({}) ==
              "vlm::DataError [prompt]\n"
              "  at        prompt 1\n"
              "  expected  at least one token\n"
-             "  got       none");
+             "  got       none"
+             "\n  try       encoding the prompt with the tokenizer of the model");
   prompts = {test.sample()};
   prompts[0].image_patches.pop_back();
   BOOST_TEST(answer({}).find("DataError [patch-rows]") != std::string::npos);

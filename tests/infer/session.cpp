@@ -277,7 +277,8 @@ BOOST_AUTO_TEST_CASE(a_cache_belongs_to_one_model_and_format) {
     BOOST_TEST(message_of([&] { const Session other(net, {.chunk_tokens = 0}); }) ==
                "vlm::ConfigError [session-settings]\n"
                "  expected  chunk_tokens and tower_patches of at least 1\n"
-               "  got       0 and 4096");
+               "  got       0 and 4096"
+               "\n  try       the values that SessionSettings begins with");
   });
 }
 

@@ -133,7 +133,8 @@ BOOST_AUTO_TEST_CASE(wrong_conversations) {
              "vlm::DataError [chat-role]\n"
              "  at        message 1\n"
              "  expected  the role system, user, assistant or tool\n"
-             "  got       \"developer\"");
+             "  got       \"developer\""
+             "\n  try       one of these roles for every message");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

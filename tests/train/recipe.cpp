@@ -31,7 +31,8 @@ BOOST_AUTO_TEST_CASE(the_first_bad_setting_is_named) {
   Recipe recipe = fine();
   recipe.steps = 0;
   BOOST_TEST(complaint(recipe) ==
-             "vlm::ConfigError [recipe]\n  setting   steps\n  expected  1 or more\n  got       0");
+             "vlm::ConfigError [recipe]\n  setting   steps\n  expected  1 or more\n  got       0"
+             "\n  try       a value in these bounds, or leaving the setting out");
   recipe = fine();
   recipe.learning_rate = -1;
   BOOST_TEST(complaint(recipe).find("learning_rate") != std::string::npos);
@@ -48,7 +49,8 @@ BOOST_AUTO_TEST_CASE(the_first_bad_setting_is_named) {
   recipe.validate_every = 5;
   BOOST_TEST(complaint(recipe) ==
              "vlm::ConfigError [recipe]\n  setting   validation\n"
-             "  expected  a JSONL file, since validate_every is set\n  got       nothing");
+             "  expected  a JSONL file, since validate_every is set\n  got       nothing"
+             "\n  try       setting it in the recipe");
   recipe = fine();
   recipe.parts.encoder.learning_rate = -1e-6;
   BOOST_TEST(complaint(recipe).find("setting   parts.encoder.learning_rate\n") != std::string::npos);

@@ -119,7 +119,8 @@ BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_names_file_and_setting) {
                  "\n"
                  "  setting   warm_up\n"
                  "  expected  0 or more steps\n"
-                 "  got       -1");
+                 "  got       -1"
+                 "\n  try       a value in these bounds, or leaving the setting out");
   BOOST_TEST(complaint(R"({"rate_shape": "cosinus"})") ==
              "vlm::ConfigError [recipe]\n"
              "  file      " +
@@ -127,7 +128,8 @@ BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_names_file_and_setting) {
                  "\n"
                  "  setting   rate_shape\n"
                  "  expected  one of cosine, linear, constant\n"
-                 "  got       cosinus");
+                 "  got       cosinus"
+                 "\n  try       a value in these bounds, or leaving the setting out");
   BOOST_TEST(complaint(R"({"seed": -1})").find("expected  an integer from 0 to 9223372036854775807\n") !=
              std::string::npos);
   BOOST_TEST(complaint(R"({"steps": 1)").find("[json-syntax]") != std::string::npos);

@@ -86,13 +86,16 @@ BOOST_AUTO_TEST_CASE(equal_times_as_at_a_rate) {
 BOOST_AUTO_TEST_CASE(refused) {
   BOOST_TEST(message_of(by(vlm::SampleRate{0})) ==
              "vlm::ConfigError [video-sampling]\n  field     fps\n  expected  more than 0, at most 1000000\n"
-             "  got       0.000000");
+             "  got       0.000000"
+             "\n  try       the sampling of the model's preprocessor files");
   BOOST_TEST(
       message_of(by(vlm::SampleCount{0})) ==
-      "vlm::ConfigError [video-sampling]\n  field     num_frames\n  expected  1 to 131070\n  got       0");
+      "vlm::ConfigError [video-sampling]\n  field     num_frames\n  expected  1 to 131070\n  got       0"
+      "\n  try       the sampling of the model's preprocessor files");
   BOOST_TEST(message_of({vlm::SampleRate{}, 8, 4}) ==
              "vlm::ConfigError [video-sampling]\n  field     min_frames, max_frames\n"
-             "  expected  1 <= min_frames <= max_frames <= 131070\n  got       8, 4");
+             "  expected  1 <= min_frames <= max_frames <= 131070\n  got       8, 4"
+             "\n  try       the sampling of the model's preprocessor files");
   BOOST_CHECK_THROW(vlm::sample_frames(200000, vlm::FrameClock::rate(1), by(vlm::SampleNothing{})),
                     vlm::DataError);
 }

@@ -177,7 +177,8 @@ BOOST_AUTO_TEST_CASE(unfitting_frames) {
              "vlm::ShapeError [image-grid]\n  expected  sides that are multiples of 4\n  got       [8, 6]"
              "\n  try       resize the image first, to the size that smart_resize gives");
   BOOST_TEST(message({8, 8}, {1, 2}) ==
-             "vlm::ShapeError [image-slices]\n  expected  slices of 2\n  got       [1, 2]");
+             "vlm::ShapeError [image-slices]\n  expected  slices of 2\n  got       [1, 2]"
+             "\n  try       whole slices of the picture or clip");
 }
 
 BOOST_AUTO_TEST_CASE(settings_of_the_released_models) {

@@ -70,7 +70,8 @@ BOOST_AUTO_TEST_CASE(frames_of_two_sizes) {
              "vlm::DataError [video-frame]\n  at        frame 1\n  expected  [2, 2, 3], as the clip\n"
              "  got       [2, 3] with 18 bytes\n  try       resize the frames of a clip to one size");
   BOOST_TEST(message_of([&] { video.frame(2, storage); }) ==
-             "vlm::DataError [video-frame]\n  expected  a frame from 0 to 1\n  got       2");
+             "vlm::DataError [video-frame]\n  expected  a frame from 0 to 1\n  got       2"
+             "\n  try       an index below frames()");
 }
 
 BOOST_AUTO_TEST_CASE(a_frame_that_lies_about_its_size) {
@@ -90,7 +91,8 @@ BOOST_AUTO_TEST_CASE(no_clip) {
   BOOST_CHECK_THROW(vlm::Video(5, {0, 4}, four_a_second, {}), vlm::DataError);
   BOOST_CHECK_THROW(vlm::Video(5, {1 << 20, 1 << 20}, four_a_second, {}), vlm::DataError);
   BOOST_TEST(message_of([] { vlm::Video(5, {4, 4}, vlm::FrameClock::times({0, 1}), {}); }) ==
-             "vlm::DataError [video-times]\n  expected  a time for each of 5 frames\n  got       2 times");
+             "vlm::DataError [video-times]\n  expected  a time for each of 5 frames\n  got       2 times"
+             "\n  try       a clock of as many frames");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -96,7 +96,8 @@ class CaptionFolder {
     if (i < 0 || i >= size())
       throw DataError("data-index", {{"file", path_},
                                      {"expected", "an image from 0 to " + std::to_string(size() - 1)},
-                                     {"got", std::to_string(i)}});
+                                     {"got", std::to_string(i)},
+                                     {"try", "an index below size()"}});
     return names_[static_cast<std::size_t>(i)];
   }
   std::string caption_file(Index i) const {

@@ -66,7 +66,8 @@ class JsonlFile {
     if (i < 0 || i >= size())
       throw DataError("data-index", {{"file", path()},
                                      {"expected", "a conversation from 0 to " + std::to_string(size() - 1)},
-                                     {"got", std::to_string(i)}});
+                                     {"got", std::to_string(i)},
+                                     {"try", "an index below size()"}});
     return lines_[static_cast<std::size_t>(i)];
   }
 

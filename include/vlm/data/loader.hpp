@@ -111,7 +111,8 @@ class Loader {
           "context, micro_batches, threads and steps_ahead of at least 1, at most "
           "2147483647, 1048576, 1024 and 1024"},
          {"got", std::to_string(settings_.context) + ", " + std::to_string(settings_.micro_batches) + ", " +
-                     std::to_string(settings_.threads) + ", " + std::to_string(settings_.steps_ahead)}});
+                     std::to_string(settings_.threads) + ", " + std::to_string(settings_.steps_ahead)},
+         {"try", "the values that LoaderSettings begins with"}});
   }
 
   void expect(const Json& saved, std::int64_t here) const {

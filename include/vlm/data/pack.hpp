@@ -21,9 +21,9 @@ class Packer {
   Packer(std::span<Batch> step, Index context, const ModelConfig& config)
       : step_(step), context_(context), config_(&config) {
     if (step.empty() || context < 1)
-      throw ConfigError("pack-step",
-                        {{"expected", "at least one micro-batch of at least one token"},
-                         {"got", std::to_string(step.size()) + " of " + std::to_string(context)}});
+      throw ConfigError("pack-step", {{"expected", "at least one micro-batch of at least one token"},
+                                      {"got", std::to_string(step.size()) + " of " + std::to_string(context)},
+                                      {"try", "a context of at least 1, and a step that is not empty"}});
     for (Batch& batch : step_) batch.clear();
   }
 

@@ -28,9 +28,10 @@ class ReadAhead {
   ReadAhead(Index first, int threads, Index budget, Make make, Cost cost)
       : next_(first), budget_(budget), make_(std::move(make)), cost_(std::move(cost)) {
     if (threads < 1 || budget < 1)
-      throw ConfigError("read-ahead", {{"expected", "at least one thread and a positive budget"},
-                                       {"got", std::to_string(threads) + " threads, a budget of " +
-                                                   std::to_string(budget)}});
+      throw ConfigError("read-ahead",
+                        {{"expected", "at least one thread and a positive budget"},
+                         {"got", std::to_string(threads) + " threads, a budget of " + std::to_string(budget)},
+                         {"try", "one thread, and the bytes that may lie ready"}});
     workers_.reserve(static_cast<std::size_t>(threads));
     try {
       for (int i = 0; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });

@@ -71,7 +71,8 @@ class WebDatasetShard {
     if (i < 0 || i >= size())
       throw DataError("data-index", {{"file", path()},
                                      {"expected", "a sample from 0 to " + std::to_string(size() - 1)},
-                                     {"got", std::to_string(i)}});
+                                     {"got", std::to_string(i)},
+                                     {"try", "an index below size()"}});
     const auto index = static_cast<std::size_t>(i);
     const std::size_t end = index + 1 < samples_.size() ? samples_[index + 1] : file_.members().size();
     Sample sample{std::string(key_of(file_.members()[samples_[index]].name)), nullptr, false, {}};

@@ -53,7 +53,8 @@ class KeyValueCache {
     if (length < 0 || length > this->length(sequence))
       throw ShapeError("cache-length", {{"at", "sequence " + std::to_string(sequence)},
                                         {"expected", "0 to " + std::to_string(this->length(sequence))},
-                                        {"got", std::to_string(length)}});
+                                        {"got", std::to_string(length)},
+                                        {"try", "the length of a part of the sequence that was computed"}});
     lengths_[static_cast<std::size_t>(sequence)] = length;
   }
 

@@ -172,7 +172,10 @@ class Chat {
                                       {"try", "Chat(net, files) with ChatFiles of its own"}});
   }
   static void require(bool holds, std::string expected, std::string got) {
-    if (!holds) throw DataError("chat-turn", {{"expected", std::move(expected)}, {"got", std::move(got)}});
+    if (!holds)
+      throw DataError("chat-turn", {{"expected", std::move(expected)},
+                                    {"got", std::move(got)},
+                                    {"try", "turns in the order system, user, reply, user, reply"}});
   }
 
   template <class... Parts>

@@ -99,11 +99,13 @@ class Generator {
       throw ConfigError(
           "generate-settings",
           {{"expected", "max_tokens from 0 to 2147483647, prefill_tokens of at least 1"},
-           {"got", std::to_string(settings.max_tokens) + " and " + std::to_string(settings.prefill_tokens)}});
+           {"got", std::to_string(settings.max_tokens) + " and " + std::to_string(settings.prefill_tokens)},
+           {"try", "the values that GenerateSettings begins with"}});
     const auto refuse = [](std::size_t prompt, std::string expected, std::string got) {
       throw DataError("prompt", {{"at", "prompt " + std::to_string(prompt)},
                                  {"expected", std::move(expected)},
-                                 {"got", std::move(got)}});
+                                 {"got", std::move(got)},
+                                 {"try", "encoding the prompt with the tokenizer of the model"}});
     };
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       if (prompts[i].tokens.empty()) refuse(i, "at least one token", "none");

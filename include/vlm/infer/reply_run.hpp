@@ -98,7 +98,8 @@ class ReplyRun {
       throw ConfigError(
           "reply-settings",
           {{"expected", "max_tokens from 1, thinking_tokens from 0, to " + std::to_string(most)},
-           {"got", std::to_string(max_tokens_) + " and " + std::to_string(thinking_tokens_)}});
+           {"got", std::to_string(max_tokens_) + " and " + std::to_string(thinking_tokens_)},
+           {"try", "the values that ChatSettings begins with"}});
     if (thinking_) forced_ = files.tokenizer().encode("\n</think>\n\n");
   }
   ReplyRun(const ReplyRun&) = delete;

@@ -58,7 +58,8 @@ class Session {
     if (settings.chunk_tokens < 1 || settings.tower_patches < 1)
       throw ConfigError("session-settings", {{"expected", "chunk_tokens and tower_patches of at least 1"},
                                              {"got", std::to_string(settings.chunk_tokens) + " and " +
-                                                         std::to_string(settings.tower_patches)}});
+                                                         std::to_string(settings.tower_patches)},
+                                             {"try", "the values that SessionSettings begins with"}});
     runtime_.keep_activations(false);
     const TextSizes& text = net.config().text;
     pages_view_.format = settings.cells;

@@ -101,7 +101,8 @@ inline void check_messages(std::span<const Message> messages) {
     if (role == "system" || role == "user" || role == "assistant" || role == "tool") continue;
     throw DataError("chat-role", {{"at", "message " + std::to_string(i)},
                                   {"expected", "the role system, user, assistant or tool"},
-                                  {"got", "\"" + role + "\""}});
+                                  {"got", "\"" + role + "\""},
+                                  {"try", "one of these roles for every message"}});
   }
 }
 

@@ -61,7 +61,8 @@ inline void check_recipe_values(const Recipe& recipe, const std::string& file = 
       throw ConfigError("recipe", {{"file", file},
                                    {"setting", std::string(setting)},
                                    {"expected", std::string(expected)},
-                                   {"got", std::move(got)}});
+                                   {"got", std::move(got)},
+                                   {"try", "a value in these bounds, or leaving the setting out"}});
   };
   const auto at_least = [&](auto value, std::string_view setting, Index least, std::string_view unit) {
     need(static_cast<Index>(value) >= least, setting,
@@ -109,9 +110,10 @@ inline void check_recipe_values(const Recipe& recipe, const std::string& file = 
 inline void check_recipe(const Recipe& recipe) {
   const auto need = [](bool fine, std::string_view setting, std::string_view expected) {
     if (!fine)
-      throw ConfigError(
-          "recipe",
-          {{"setting", std::string(setting)}, {"expected", std::string(expected)}, {"got", "nothing"}});
+      throw ConfigError("recipe", {{"setting", std::string(setting)},
+                                   {"expected", std::string(expected)},
+                                   {"got", "nothing"},
+                                   {"try", "setting it in the recipe"}});
   };
   need(!recipe.start.empty(), "start", "a model folder");
   need(!recipe.data.empty(), "data", "at least one JSONL file");

@@ -41,8 +41,10 @@ struct FrameSampling {
 
 inline void check_sampling(const FrameSampling& sampling) {
   const auto fail = [](const char* field, std::string expected, std::string got) {
-    throw ConfigError("video-sampling",
-                      {{"field", field}, {"expected", std::move(expected)}, {"got", std::move(got)}});
+    throw ConfigError("video-sampling", {{"field", field},
+                                         {"expected", std::move(expected)},
+                                         {"got", std::move(got)},
+                                         {"try", "the sampling of the model's preprocessor files"}});
   };
   const std::string most = std::to_string(max_sampled_frames);
   if (const auto* rate = std::get_if<SampleRate>(&sampling.rule);

@@ -187,7 +187,8 @@ inline void write_frame(ImageRows& frame, ImageSize size, Slices slices, const I
   if (slices.first < 0 || slices.count < 1 || slices.first + slices.count > settings.temporal_patch_size)
     throw ShapeError("image-slices",
                      {{"expected", "slices of " + std::to_string(settings.temporal_patch_size)},
-                      {"got", shape_text(std::array{slices.first, slices.count})}});
+                      {"got", shape_text(std::array{slices.first, slices.count})},
+                      {"try", "whole slices of the picture or clip"}});
   detail::PatchTarget target{.height = size.height,
                              .width = size.width,
                              .patch = settings.patch_size,

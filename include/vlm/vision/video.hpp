@@ -59,7 +59,8 @@ class Video {
   const Image& frame(Index index, Image& storage) const {
     if (index < 0 || index >= frames_)
       throw DataError("video-frame", {{"expected", "a frame from 0 to " + std::to_string(frames_ - 1)},
-                                      {"got", std::to_string(index)}});
+                                      {"got", std::to_string(index)},
+                                      {"try", "an index below frames()"}});
     if (!images_) storage = source_(index);
     const Image& image = images_ ? (*images_)[static_cast<std::size_t>(index)] : storage;
     const bool fits = image.height == size_.height && image.width == size_.width &&
@@ -83,7 +84,8 @@ class Video {
     if (!clock_.is_constant() && clock_.frames() != frames_)
       throw DataError("video-times",
                       {{"expected", "a time for each of " + std::to_string(frames_) + " frames"},
-                       {"got", std::to_string(clock_.frames()) + " times"}});
+                       {"got", std::to_string(clock_.frames()) + " times"},
+                       {"try", "a clock of as many frames"}});
   }
 
   Index frames_;
