@@ -89,7 +89,8 @@ largest value.
 
 Products of rows with a weight, those of experts too, and the embedding also read weights in blocks of bf16, of 8 and of
 4 bits, forward only: [ops/weight_blocks.cpp](../tests/ops/weight_blocks.cpp). With bf16 the level AVX-512 has two roads, of
-which the processor decides: its own products of bf16 or multiply-adds, whose last bits differ.
+which the processor decides: its own products of bf16 or multiply-adds, whose last bits differ. Attention may round to bf16
+on the first road ([ops/attention.cpp](../tests/ops/attention.cpp)).
 
 Each case is computed at every level, with 1, 2 and 7 threads, in views with and without a pitch, in place where that
 is allowed, and in parts of its rows: the bits must be the same each time, and nothing else may be written. What

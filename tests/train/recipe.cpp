@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(the_first_bad_setting_is_named) {
   recipe.steps = 0;
   BOOST_TEST(complaint(recipe) ==
              "vlm::ConfigError [recipe]\n  setting   steps\n  expected  1 or more\n  got       0"
-             "\n  try       a value in these bounds, or leaving the setting out");
+             "\n  try       a value of those, or leaving the setting out");
   recipe = fine();
   recipe.learning_rate = -1;
   BOOST_TEST(complaint(recipe).find("learning_rate") != std::string::npos);

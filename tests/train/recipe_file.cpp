@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_names_file_and_setting) {
                  "  setting   warm_up\n"
                  "  expected  0 or more steps\n"
                  "  got       -1"
-                 "\n  try       a value in these bounds, or leaving the setting out");
+                 "\n  try       a value of those, or leaving the setting out");
   BOOST_TEST(complaint(R"({"rate_shape": "cosinus"})") ==
              "vlm::ConfigError [recipe]\n"
              "  file      " +
@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(a_value_that_cannot_be_names_file_and_setting) {
                  "  setting   rate_shape\n"
                  "  expected  one of cosine, linear, constant\n"
                  "  got       cosinus"
-                 "\n  try       a value in these bounds, or leaving the setting out");
+                 "\n  try       a value of those, or leaving the setting out");
   BOOST_TEST(complaint(R"({"seed": -1})").find("expected  an integer from 0 to 9223372036854775807\n") !=
              std::string::npos);
   BOOST_TEST(complaint(R"({"steps": 1)").find("[json-syntax]") != std::string::npos);

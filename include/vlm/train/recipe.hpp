@@ -62,7 +62,7 @@ inline void check_recipe_values(const Recipe& recipe, const std::string& file = 
                                    {"setting", std::string(setting)},
                                    {"expected", std::string(expected)},
                                    {"got", std::move(got)},
-                                   {"try", "a value in these bounds, or leaving the setting out"}});
+                                   {"try", "a value of those, or leaving the setting out"}});
   };
   const auto at_least = [&](auto value, std::string_view setting, Index least, std::string_view unit) {
     need(static_cast<Index>(value) >= least, setting,

@@ -84,8 +84,9 @@ inline constexpr std::array<std::pair<std::string_view, BalanceScope>, 3> balanc
      {"step-so-far", BalanceScope::StepSoFar},
      {"step", BalanceScope::Step}}};
 
-[[noreturn]] inline void throw_setting(const Json& value, std::string expected, std::string got,
-                                       std::string_view hint = "") {
+[[noreturn]] inline void throw_setting(
+    const Json& value, std::string expected, std::string got,
+    std::string_view hint = "a value of those, or leaving the setting out") {
   throw ConfigError("recipe", {{"file", value.document()},
                                {"setting", value.path()},
                                {"expected", std::move(expected)},
