@@ -101,9 +101,21 @@ class Answering {
     double bytes = 0;
     for (const Parameter& p : net_.parameters())
       if (detail::in_text(p.name) && (c.tied || !p.name.ends_with("embed_tokens.weight")))
-        bytes += static_cast<double>(p.record->bytes());
+        bytes += bytes_read(*p.record);
     return bytes + static_cast<double>(2 * c.text.layers * c.text.kv_heads * c.text.head_dim * context) *
                        static_cast<double>(size_of(CellFormat::BF16));
+  }
+  // Of a matrix, whose panels of codes have room that nobody reads.
+  static double bytes_read(const ParamRecord& record) {
+    auto bytes = static_cast<double>(record.bytes());
+    if (record.format() != DType::Bf16CodeBlocks) return bytes;
+    const MatrixSizes sizes(record);
+    const auto* panel = static_cast<const std::byte*>(record.data());
+    for (Index i = 0; i < sizes.count * panels_of(sizes.outputs); ++i) {
+      bytes -= static_cast<double>(CodePanel<const std::byte>(panel, sizes.inputs).spare_bytes());
+      panel += panel_bytes(record.format(), sizes.inputs);
+    }
+    return bytes;
   }
   double prefill_flop() const {
     const ModelConfig& c = net_.config();

@@ -148,8 +148,8 @@ BOOST_AUTO_TEST_CASE(bytes_of_a_matrix) {
   BOOST_TEST(matrix_bytes(DType::I4Blocks, 17, 33) == 2 * 704);
   BOOST_TEST(matrix_bytes(DType::Bf16Blocks, 2048, 2048) == 2048 * 2048 * 2);
   BOOST_TEST(matrix_bytes(DType::Bf16Blocks, 17, 33) == 2 * 2048);
-  BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 2048, 2048) == 2048 * 2048 / 64 * 98);
-  BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 17, 257) == 2 * (2 * 128 + 9 * 768));
+  BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 2048, 2048) == 2048 / 16 * (128 + 64 * 752 + 576));
+  BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 17, 257) == 2 * (64 + 9 * 752 + 16 + 576));
 }
 
 // Whole steps of a scale that bf16 holds come back exactly; so do steps of 15 above a minimum, and any number of bf16.
@@ -178,78 +178,86 @@ BOOST_AUTO_TEST_CASE(bf16_keeps_every_number) {
   }
 }
 
-// Codes give the bits of bf16, exceptions among them.
+// Numbers of every bit pattern here and there, whose exponents are rare: not finite, zero, denormal, huge.
+void put_rare(std::vector<float>& values, std::size_t first, std::size_t count, std::size_t step) {
+  const float rare[] = {std::numeric_limits<float>::infinity(), -0.0f, 1e-40f, -3e38f, 1e-20f};
+  for (std::size_t i = 0; i < count && first < values.size(); ++i, first += step) values[first] = rare[i % 5];
+}
+
+// Codes give the bits of bf16, also where a slab has no rare exponent, as many as its room takes, or more.
 BOOST_AUTO_TEST_CASE(codes_are_exact) {
   for (const auto& [outputs, inputs] :
-       {std::pair<Index, Index>{37, 1030}, {16, 256}, {1, 1}, {20, 31}, {64, 512}}) {
-    std::vector<float> values = normal(outputs * inputs, 0.02f, 17);
-    // As many numbers as a slab takes, of exponents that no other has: not finite, zero, denormal, huge.
-    const float rare[] = {std::numeric_limits<float>::infinity(), -0.0f, 1e-40f, -3e38f, 1e-20f};
-    const std::size_t spare = std::min<std::size_t>(27, values.size() / 8);
-    for (std::size_t i = 0; i < spare; ++i) values[i * values.size() / spare] = rare[i % 5];
-    for (const IsaLevel level : levels()) {
-      const Weight codes(DType::Bf16CodeBlocks, outputs, inputs, values, level),
-          plain(DType::Bf16Blocks, outputs, inputs, values, level);
-      BOOST_TEST(codes.holds);
-      const std::vector<float> numbers = codes.numbers(), expected = plain.numbers();
-      BOOST_TEST(std::memcmp(numbers.data(), expected.data(), 4 * numbers.size()) == 0);
+       {std::pair<Index, Index>{37, 1030}, {16, 256}, {1, 1}, {20, 31}, {64, 512}, {16, 2048}})
+    for (const std::size_t step : {1000000, 40, 17, 3}) {
+      std::vector<float> values = normal(outputs * inputs, 0.02f, 17);
+      put_rare(values, 0, std::min<std::size_t>(100, values.size() / 60), step);
+      for (const IsaLevel level : levels()) {
+        const Weight codes(DType::Bf16CodeBlocks, outputs, inputs, values, level),
+            plain(DType::Bf16Blocks, outputs, inputs, values, level);
+        BOOST_TEST(codes.holds);
+        const std::vector<float> numbers = codes.numbers(), expected = plain.numbers();
+        BOOST_TEST(std::memcmp(numbers.data(), expected.data(), 4 * numbers.size()) == 0);
+      }
     }
+}
+
+// Products of few rows and of many have the bits of bf16 blocks.
+BOOST_AUTO_TEST_CASE(products_with_codes) {
+  for (const auto& [outputs, inputs] : {std::pair<Index, Index>{123, 1030}, {16, 32}, {33, 256}, {64, 2080}}) {
+    std::vector<float> values = normal(outputs * inputs, 0.02f, 16);
+    for (std::size_t i = 0; i < values.size(); i += 29) values[i] *= std::ldexp(1.0f, static_cast<int>(i % 41) - 30);
+    for (const IsaLevel level : levels())
+      for (const Index rows : {Index{1}, Index{2}, Index{5}, Index{210}}) {
+        const std::vector<float> x = normal(rows * inputs, 1, 18);
+        const Weight codes(DType::Bf16CodeBlocks, outputs, inputs, values);
+        BOOST_TEST(codes.holds);
+        BOOST_TEST((product({level, 2}, x, rows, codes) ==
+                    product({level, 2}, x, rows, Weight(DType::Bf16Blocks, outputs, inputs, values))));
+      }
   }
 }
 
-// Products of few rows and of many have the bits of bf16 blocks where there are no exceptions. Those are added last, each
-// exactly and rounded once.
-BOOST_AUTO_TEST_CASE(products_with_codes) {
-  const Index outputs = 123, inputs = 1030;
-  std::vector<float> values;
-  for (Index i = 0; i < outputs * inputs; ++i)
-    values.push_back(std::ldexp(static_cast<float>((i * 37) % 255 - 127), -static_cast<int>(i % 7)));
-  std::vector<float> rare = values;
-  for (std::size_t i = 0; i < 20; ++i) rare[i * 6007] = i % 2 ? -3e8f : 1e-12f;
-  for (const IsaLevel level : levels())
-    for (const Index rows : {Index{1}, Index{2}, Index{5}, Index{210}}) {
-      const std::vector<float> x = normal(rows * inputs, 1, 18);
-      const auto of = [&](DType format, const std::vector<float>& numbers) {
-        return product({level, 2}, x, rows, Weight(format, outputs, inputs, numbers));
-      };
-      BOOST_TEST((of(DType::Bf16CodeBlocks, values) == of(DType::Bf16Blocks, values)));
-      const std::vector<float> y = of(DType::Bf16CodeBlocks, rare), expected = of(DType::Bf16Blocks, rare);
-      const std::vector<float> first(x.begin(), x.begin() + inputs);
-      const std::vector<float> alone =
-          product({level, 1}, first, 1, Weight(DType::Bf16CodeBlocks, outputs, inputs, rare));
-      BOOST_TEST(std::equal(alone.begin(), alone.end(), y.begin()));
-      for (std::size_t i = 0; i < y.size(); ++i)
-        BOOST_TEST(std::abs(y[i] - expected[i]) <= 1e-6f * std::max(1e4f, std::abs(expected[i])));
+// 128 rare exponents within a slab, and 32 times the 10 blocks of a panel behind its two slabs.
+BOOST_AUTO_TEST_CASE(codes_have_room) {
+  const Index outputs = 48, inputs = 320;
+  std::vector<float> even(static_cast<std::size_t>(outputs * inputs));
+  for (std::size_t i = 0; i < even.size(); ++i) even[i] = std::ldexp(1.0f, static_cast<int>(i % 7));
+  // Of the second panel; each exponent is seen less often than the seven.
+  const auto with = [&](Index first_slab, Index second_slab) {
+    std::vector<float> values = even;
+    for (Index i = 0; i < first_slab + second_slab; ++i) {
+      const bool second = i >= first_slab;
+      const Index at = second ? i - first_slab : i, width = second ? 64 : 256;
+      values[static_cast<std::size_t>((16 + at / width) * inputs + (second ? 256 : 0) + at % width)] =
+          std::ldexp(1.0f, -20 - static_cast<int>(i % 40));
     }
-}
-
-// One exception more than a slab has room for.
-BOOST_AUTO_TEST_CASE(codes_have_few_exceptions) {
-  const Index outputs = 48, inputs = 300;
-  std::vector<float> values(static_cast<std::size_t>(outputs * inputs));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::ldexp(1.0f, static_cast<int>(i % 15));
-  const auto place = [&](Index i) { return static_cast<std::size_t>((16 + i / 2) * inputs + i % 2 * 100); };
-  for (Index i = 0; i < 27; ++i) values[place(i)] = std::ldexp(1.0f, -20 - static_cast<int>(i));
-  BOOST_TEST(Weight(DType::Bf16CodeBlocks, outputs, inputs, values).holds);
-  BOOST_TEST((Weight(DType::Bf16CodeBlocks, outputs, inputs, values).numbers() == values));
-  values[place(27)] = std::ldexp(1.0f, -60);
-  values[place(28)] = std::ldexp(1.0f, -61);
-  BOOST_TEST(!Weight(DType::Bf16CodeBlocks, outputs, inputs, values).holds);
-  BOOST_TEST(Weight(DType::Bf16Blocks, outputs, inputs, values).holds);
+    return values;
+  };
+  for (const auto& [first, second] : {std::pair<Index, Index>{0, 0}, {128, 32}, {129, 32}, {129, 33}, {320, 32}, {287, 33}}) {
+    const std::vector<float> values = with(first, second);
+    BOOST_TEST(Weight(DType::Bf16CodeBlocks, outputs, inputs, values).holds);
+    BOOST_TEST((Weight(DType::Bf16CodeBlocks, outputs, inputs, values).numbers() == values));
+  }
+  for (const auto& [first, second] : {std::pair<Index, Index>{321, 0}, {288, 33}}) {
+    BOOST_TEST(!Weight(DType::Bf16CodeBlocks, outputs, inputs, with(first, second)).holds);
+    BOOST_TEST(Weight(DType::Bf16Blocks, outputs, inputs, with(first, second)).holds);
+  }
 }
 
 // Bytes that no encoder wrote give some numbers, the same to each row, and touch no memory of others.
 BOOST_AUTO_TEST_CASE(codes_of_any_bytes) {
   const Index outputs = 16, inputs = 1024, rows = 9;
-  const Weight weight(DType::Bf16CodeBlocks, outputs, inputs, normal(outputs * inputs, 1, 19));
-  std::byte* bytes = const_cast<std::byte*>(weight.panels.data());
   const std::vector<float> x = normal(rows * inputs, 1, 20);
-  for (const int filling : {0xff, 0x0a, 0x05}) {
-    // Exponents stay as they are, so that sums are finite.
-    for (std::size_t at = 0; at < weight.panels.size(); at += 128 + 8 * 768) {
-      std::memset(bytes + at + 16, filling, 112);
-      std::memset(bytes + at + 128, filling, 8 * 768);
+  for (const int filling : {0x00, 0xff, 0x0a, 0x05}) {
+    const Weight weight(DType::Bf16CodeBlocks, outputs, inputs, normal(outputs * inputs, 1, 19));
+    std::byte* bytes = const_cast<std::byte*>(weight.panels.data());
+    const CodePanel<std::byte> panel(bytes, inputs);
+    for (Index slab = 0; slab < panel.slabs(); ++slab) {
+      std::memset(panel.rare_places(slab), filling, 8);
+      std::memset(panel.units(slab), filling, static_cast<std::size_t>(panel.blocks(slab) * code_block_bytes));
     }
+    // Exponents of numbers near one, so that sums are finite.
+    std::memset(panel.far(), 0xbf, static_cast<std::size_t>(bytes + weight.panels.size() - panel.far()));
     BOOST_TEST(weight.numbers().size() == static_cast<std::size_t>(outputs * inputs));
     for (const IsaLevel level : levels()) {
       const std::vector<float> together = product({level}, x, rows, weight);

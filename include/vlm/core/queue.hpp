@@ -41,6 +41,18 @@ inline bool has_bf16_products() {
 #endif
 }
 
+// Whether it also picks and spreads bytes in vectors of 64 (AVX512-VBMI and VBMI2), without which codes for exponents cost
+// more than reading them saves.
+inline bool has_exponent_codes() {
+#if defined(__x86_64__)
+  static const bool has =
+      has_bf16_products() && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
+  return has;
+#else
+  return false;
+#endif
+}
+
 template <class Device>
 class Queue;
 

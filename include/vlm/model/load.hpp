@@ -82,7 +82,7 @@ namespace detail {
 inline std::optional<DType> blocks_format(FrozenWeights frozen) {
   switch (frozen) {
     case FrozenWeights::Bf16:
-      return has_bf16_products() ? DType::Bf16CodeBlocks : DType::Bf16Blocks;
+      return has_exponent_codes() ? DType::Bf16CodeBlocks : DType::Bf16Blocks;
     case FrozenWeights::Int8:
       return DType::I8Blocks;
     case FrozenWeights::Int4:
@@ -272,7 +272,7 @@ class ParameterStore {
   }
 
   // A file with blocks of another layout must not be taken for one of this.
-  static constexpr const char *layout_key = "vlm.weight_blocks", *layout_version = "1";
+  static constexpr const char *layout_key = "vlm.weight_blocks", *layout_version = "2";
   static void check_layout(const SafetensorsFile& file) {
     for (const auto& [key, value] : file.metadata())
       if (key == layout_key && value != layout_version)

@@ -6,23 +6,27 @@
 //   I8Blocks   w = s (q - 128),      q in 0..255; s bf16.                                   8.5 bits each
 //   I4Blocks   w = d s q - m t,      q in 0..15; s, t in 0..255 by block; d, m f32 by row.  4.5 bits each
 //   Bf16Blocks w in bf16; products round the rows to bf16, too.                             16 bits each
-//   Bf16CodeBlocks  the same numbers, with a code of 4 bits for the exponent of a number.   12.25 bits each
+//   Bf16CodeBlocks  the same numbers, with a code of 3 bits for the exponent of most.       11.9 bits each, of which a
+//                   product reads some 11.3
 // A panel is one run of bytes, rounded up to cache lines; rows and inputs that the matrix lacks are zeros:
 //   I8Blocks   values [blocks, 8 groups, 16, 4] | s [blocks, 16]
 //   I4Blocks   values [blocks, 4 pairs of groups, 16, 4], the first of a pair low | s [blocks, 16] | t [blocks, 16]
 //              | d [16] | m [16]
 //   Bf16Blocks values [blocks, 16 pairs, 16, 2]
-//   Bf16CodeBlocks for every slab of 256 inputs: 16 exponents | count of exceptions, u16 | a spare u16 | 27 exceptions
-//              (place among the slab's pairs, bits; u16 both) | for every four pairs: codes [64], two in a byte |
-//              signs and fractions [2, 64]. In codes and fractions the bytes of 8 numbers of a pair and of the next
-//              pair's same 8 lie side by side; the first two pairs have the low codes.
-// The first of a slab's 16 exponents is 0. Numbers whose exponent is none of them are its exceptions, and zeros among the
-// codes; products add them last, so that an infinite activation may give NaN where one of them would give infinity. A tensor
-// with more exceptions than a slab can hold stays in Bf16Blocks; of normally distributed numbers one in thousands is one.
+//   Bf16CodeBlocks heads [slabs] | slabs of 256 inputs | more rare exponents, u8
+//     head     8 exponents, the first of which nobody reads | where in the panel their rare exponents begin and end, u32 both
+//     slab     room for 16 rare exponents a block | of each block, 8 units
+//     unit     codes of 3 bits [64], the first of eight lowest in three bytes | signs and fractions [64]
+// A unit is two pairs; the bytes of 8 numbers of one and of the other's same 8 lie side by side. An exponent is a byte rotated
+// by a bit, its lowest bit highest. Code 0 takes the next of the slab's rare exponents. Where a slab has more of them than its
+// room, all are behind the slabs, where a panel has room for 32 a block; a tensor with more stays in Bf16Blocks. Of normally
+// distributed numbers a block has 13.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include <vlm/core/dtype.hpp>
 #include <vlm/core/queue.hpp>
@@ -33,7 +37,9 @@ namespace vlm {
 
 inline constexpr Index block_inputs = 32, panel_outputs = 16;
 inline constexpr Index slab_inputs = 256;  // of bf16: four panels of a slab stay in the first cache
-inline constexpr Index code_slab_head = 128, code_block_bytes = 768;
+inline constexpr Index code_head_bytes = 16, code_block_bytes = 8 * (24 + 64);
+inline constexpr Index near_rare = 16, far_rare = 32;  // exponents of a block, within a slab and behind all
+inline constexpr Index code_block_numbers = block_inputs * panel_outputs;
 
 inline constexpr DType block_formats[] = {DType::I8Blocks, DType::I4Blocks, DType::Bf16Blocks,
                                           DType::Bf16CodeBlocks};
@@ -50,13 +56,59 @@ constexpr Index blocks_of(Index inputs) { return (inputs + block_inputs - 1) / b
 constexpr Index slabs_of(Index inputs) { return (inputs + slab_inputs - 1) / slab_inputs; }
 constexpr Index panels_of(Index outputs) { return (outputs + panel_outputs - 1) / panel_outputs; }
 
+// Where the parts of a panel of codes begin.
+template <class Byte>
+class CodePanel {
+ public:
+  static constexpr Index bytes(Index inputs) {
+    return heads_bytes(inputs) + (near_rare + code_block_bytes + far_rare) * blocks_of(inputs) + taken_at_once;
+  }
+  CodePanel(Byte* panel, Index inputs)
+      : blocks_(blocks_of(inputs)), panel_(panel), slabs_(panel + heads_bytes(inputs)) {}
+
+  Index slabs() const { return (blocks_ + slab_blocks - 1) / slab_blocks; }
+  Index blocks(Index slab) const { return std::min(slab_blocks, blocks_ - slab * slab_blocks); }
+  Byte* exponents(Index slab) const { return panel_ + slab * code_head_bytes; }
+  Byte* rare_places(Index slab) const { return exponents(slab) + 8; }
+  Byte* near(Index slab) const { return slabs_ + slab * slab_blocks * (near_rare + code_block_bytes); }
+  Byte* units(Index slab) const { return near(slab) + near_rare * blocks(slab); }
+  Byte* far() const { return slabs_ + blocks_ * (near_rare + code_block_bytes); }
+  // A slab's rare exponents: within the panel whatever the bytes, for a reader that goes back to `last_rare` after each
+  // block and takes 64 at a time.
+  Byte* rare(Index slab) const { return panel_ + rare_place(slab, 0); }
+  Byte* last_rare() const { return panel_ + last_place(); }
+  // Behind the rare exponents of all slabs.
+  Index spare_bytes() const {
+    Index end = far() - panel_;
+    for (Index slab = 0; slab < slabs(); ++slab) end = std::max(end, rare_place(slab, 1));
+    return last_place() + taken_at_once - end;
+  }
+
+ private:
+  static constexpr Index slab_blocks = slab_inputs / block_inputs, taken_at_once = code_block_numbers + 64;
+
+  static constexpr Index heads_bytes(Index inputs) {
+    return (code_head_bytes * slabs_of(inputs) + 63) / 64 * 64;
+  }
+  Index last_place() const { return far() - panel_ + far_rare * blocks_; }
+  Index rare_place(Index slab, Index which) const {
+    std::uint32_t place;
+    std::memcpy(&place, rare_places(slab) + which * sizeof place, sizeof place);
+    return std::min<Index>(place, last_place());
+  }
+
+  Index blocks_;
+  Byte *panel_, *slabs_;
+};
+
 // Bytes of one block's values in a panel of bytes or nibbles.
 constexpr Index value_bytes(DType format) { return format == DType::I8Blocks ? 512 : 256; }
 constexpr Index panel_bytes(DType format, Index inputs) {
   const Index blocks = blocks_of(inputs);
   if (format == DType::Bf16Blocks) return 1024 * blocks;
-  if (format == DType::Bf16CodeBlocks) return code_slab_head * slabs_of(inputs) + code_block_bytes * blocks;
-  const Index bytes = format == DType::I8Blocks ? 544 * blocks : 288 * blocks + 128;
+  const Index bytes = format == DType::Bf16CodeBlocks ? CodePanel<std::byte>::bytes(inputs)
+                      : format == DType::I8Blocks     ? 544 * blocks
+                                                      : 288 * blocks + 128;
   return (bytes + 63) / 64 * 64;
 }
 
@@ -82,7 +134,6 @@ struct I4Panel {
         row_scales(panel + 288 * blocks_of(inputs)),
         row_minima(panel + 288 * blocks_of(inputs) + 64) {}
 };
-
 // Rows of a weight, [outputs, inputs], as blocks at `panels`, which are zeros; the first row is the first of a panel.
 // Values must be finite; bf16 blocks keep any value to the nearest of bf16. Returns whether the format holds them all,
 // which only Bf16CodeBlocks may not; the panels are of no use then.

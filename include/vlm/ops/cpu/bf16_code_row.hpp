@@ -1,5 +1,5 @@
-// One row of activations with panels of codes, decoded in registers, where the processor multiplies pairs of bf16; and the
-// exceptions of any rows. An element is the chain of bf16_tile.hpp, then its exceptions in order.
+// Panels of codes where the processor picks and spreads bytes in vectors of 64: slabs to memory, and one row of
+// activations with panels that are decoded in registers. An element is the chain of bf16_tile.hpp.
 #pragma once
 
 #include <vlm/ops/cpu/bf16_codes.hpp>
@@ -7,36 +7,71 @@
 
 namespace vlm::cpu {
 
-// sums[rows, sum_pitch] += the exceptions of a slab of one panel times their inputs.
-struct AddExceptionsKernel {
-  template <int W>
-  VLM_INLINE static void run(const std::byte* slab, const bf16* a, Index rows, float* sums) {
-    const CodeHead head = CodeHead::of(slab);
-    for (const CodeHead::Exception& exception : head) {
-      if (exception.place >= slab_numbers) continue;
-      const float value = static_cast<float>(exception.value());
-      const bf16* x = a + exception.input();
-      float* sum = sums + exception.output();
-      for (Index row = 0; row < rows; ++row, x += slab_inputs, sum += Bf16Tile::sum_pitch)
-        *sum = __builtin_fmaf(static_cast<float>(*x), value, *sum);
+#if defined(__x86_64__)
+#define VLM_TARGET_CODES \
+  target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx512bf16,avx2,fma,popcnt")
+
+typedef std::uint8_t ByteLanes __attribute__((vector_size(64)));
+
+// The two pairs of a unit, in registers.
+struct CodeUnitDecoder {
+  ByteLanes three_bytes, shifts;  // where each code's eight lie among the unit's bytes, and the code within 64 bits
+
+  __attribute__((VLM_TARGET_CODES, always_inline)) inline CodeUnitDecoder() {
+    for (int i = 0; i < 64; ++i) {
+      three_bytes[i] = static_cast<std::uint8_t>(i / 8 * 3 + std::min(i % 8, 2));
+      shifts[i] = static_cast<std::uint8_t>(i % 8 * 3);
     }
   }
+  // A slab's exponents, eight times.
+  __attribute__((VLM_TARGET_CODES, always_inline)) static inline void read_exponents(ByteLanes& exponents,
+                                                                                    const std::byte* from) {
+    asm("vpbroadcastq %1, %0" : "=v"(exponents) : "m"(*reinterpret_cast<const std::byte(*)[8]>(from)));
+  }
+  // `rare` moves on.
+  __attribute__((VLM_TARGET_CODES, always_inline)) inline void decode(ByteLanes& pair, ByteLanes& next,
+                                                                      const ByteLanes& exponents,
+                                                                      const std::byte* unit,
+                                                                      const std::byte*& rare) const {
+    ByteLanes codes, lower, upper, rare_exponents, rest;
+    asm("vpermb %2, %1, %0"
+        : "=v"(codes)
+        : "v"(three_bytes), "m"(*reinterpret_cast<const std::byte(*)[64]>(unit)));
+    // Above its three bits a byte has those of other codes, which neither the test nor the table sees.
+    asm("vpmultishiftqb %2, %1, %0" : "=v"(codes) : "v"(shifts), "v"(codes));
+    std::uint64_t is_rare;
+    asm("vptestnmb %2, %1, %0" : "=Yk"(is_rare) : "v"(codes), "v"(ByteLanes{} + 7));
+    asm("vpermb %2, %1, %0" : "=v"(lower) : "v"(codes), "v"(exponents));
+    std::memcpy(&rare_exponents, rare, sizeof rare_exponents);
+    asm("vpexpandb %1, %0%{%2%}" : "+v"(lower) : "v"(rare_exponents), "Yk"(is_rare));
+    rare += __builtin_popcountll(is_rare);
+    std::memcpy(&rest, unit + CodeUnit::code_bytes, sizeof rest);
+    // The highest bit of one and the rest of the other, and the other way round.
+    upper = lower;
+    asm("vpternlogd $0xe2, %2, %1, %0" : "+v"(lower) : "v"(ByteLanes{} + 0x80), "v"(rest));
+    asm("vpternlogd $0xb8, %2, %1, %0" : "+v"(upper) : "v"(ByteLanes{} + 0x80), "v"(rest));
+    asm("vpunpcklbw %2, %1, %0" : "=v"(pair) : "v"(lower), "v"(upper));
+    asm("vpunpckhbw %2, %1, %0" : "=v"(next) : "v"(lower), "v"(upper));
+  }
+
 };
-// The same of whole panels.
-inline void add_exceptions(IsaLevel level, const Bf16Rows& a, Index a_row, Index rows, const std::byte* first,
-                           Index pitch, Index panels, float* sums) {
-  for (Index panel = 0; panel < panels; ++panel)
-    for (Index slab = 0; slab < a.slabs(); ++slab) {
-      const std::byte* at = first + panel * pitch + slab * code_slab_bytes;
-      std::uint16_t count;
-      std::memcpy(&count, at + offsetof(CodeHead, count), sizeof count);
-      if (count > 0)
-        dispatch<AddExceptionsKernel>(level, at, static_cast<const bf16*>(a.at(slab, a_row)), rows,
-                                      sums + panel * panel_outputs);
-    }
+
+// What DecodeSlabKernel does.
+__attribute__((VLM_TARGET_CODES)) inline void decode_slab_in_registers(const CodePanel<const std::byte>& panel,
+                                                                       Index slab, bf16* to) {
+  const CodeUnitDecoder decoder;
+  const std::byte *unit = panel.units(slab), *rare = panel.rare(slab);
+  ByteLanes exponents, pair, next;
+  CodeUnitDecoder::read_exponents(exponents, panel.exponents(slab));
+  for (Index left = panel.blocks(slab) * CodeUnit::count; left > 0; --left, unit += CodeUnit::bytes) {
+    if (left % CodeUnit::count == 0) rare = std::min(rare, panel.last_rare());
+    decoder.decode(pair, next, exponents, unit, rare);
+    std::memcpy(static_cast<void*>(to), &pair, sizeof pair);
+    std::memcpy(static_cast<void*>(to + 32), &next, sizeof next);
+    to += CodeUnit::numbers;
+  }
 }
 
-#if defined(__x86_64__)
 struct Bf16CodeRow {
   const std::byte* panel;
   Index panel_pitch;
@@ -44,53 +79,71 @@ struct Bf16CodeRow {
   const Bf16Rows& a;
   Index a_row;
 
-  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"))) static void run(
-      Bf16CodeRow t, float* sums) {
+  __attribute__((VLM_TARGET_CODES)) static void run(Bf16CodeRow t, float* sums) {
     for (; t.panels >= 4; t.next_panels(4), sums += 4 * panel_outputs) t.add<4>(sums);
     for (; t.panels >= 2; t.next_panels(2), sums += 2 * panel_outputs) t.add<2>(sums);
     for (; t.panels >= 1; t.next_panels(1), sums += panel_outputs) t.add<1>(sums);
   }
 
  private:
+  // What is fetched before it is read. Units are read in a loop that is not unrolled: the processor foresees loads that step
+  // from line to line, and none that step from block to block.
+  static constexpr Index bytes_ahead = 3 * code_block_bytes;
+
   VLM_INLINE void next_panels(Index count) {
     panel += count * panel_pitch;
     panels -= count;
   }
 
   template <int Panels>
-  VLM_TARGET_BF16 void add(float* sums) const {
+  __attribute__((VLM_TARGET_CODES, always_inline)) inline void add(float* sums) const {
+    const CodeUnitDecoder decoder;
+    const CodePanel<const std::byte> first(panel, a.inputs);
+    const Index following = Panels * panel_pitch - (first.far() - first.near(0));
     Floats<16> sum[Panels];
     VLM_UNROLL for (int v = 0; v < Panels; ++v) sum[v] = Floats<16>{};
     for (Index slab = 0; slab < a.slabs(); ++slab) {
-      const std::byte* at = panel + slab * code_slab_bytes;
-      CodeTables<16> tables[Panels];
-      VLM_UNROLL for (int v = 0; v < Panels; ++v) tables[v].read(at + v * panel_pitch);
-      at += code_slab_head;
+      ByteLanes exponents[Panels];
+      const std::byte *unit[Panels], *rare[Panels];
+      VLM_UNROLL for (int v = 0; v < Panels; ++v) {
+        const CodePanel<const std::byte> at(panel + v * panel_pitch, a.inputs);
+        CodeUnitDecoder::read_exponents(exponents[v], at.exponents(slab));
+        unit[v] = at.units(slab);
+        rare[v] = at.rare(slab);
+        if (slab + 1 == a.slabs()) __builtin_prefetch(at.exponents(0) + Panels * panel_pitch);
+      }
       const bf16* x = a.at(slab, a_row);
-      for (Index left = 4 * blocks_of(std::min(slab_inputs, a.inputs - slab * slab_inputs)); left > 0;
-           --left) {
-        Integers<16> inputs[4];
-        VLM_UNROLL for (int pair = 0; pair < 4; ++pair) spread_pair(inputs[pair], x + 2 * pair);
-        VLM_UNROLL for (int v = 0; v < Panels; ++v) add_quad(sum[v], tables[v], inputs, at + v * panel_pitch);
-        at += CodeQuad::bytes;
-        x += 8;
+      for (Index block = first.blocks(slab); block > 0; --block) {
+        VLM_UNROLL for (int v = 0; v < Panels; ++v)
+            rare[v] = std::min(rare[v], first.last_rare() + v * panel_pitch);
+        // Behind the last slab, the panels that follow.
+        const Index ahead = bytes_ahead + (first.far() - unit[0] > bytes_ahead ? 0 : following);
+        for (const bf16* end = x + block_inputs; x != end; x += 4) {
+          Integers<16> left, right;
+          spread_pair(left, x);
+          spread_pair(right, x + 2);
+          VLM_UNROLL for (int v = 0; v < Panels; ++v) {
+            __builtin_prefetch(unit[v] + ahead);
+            __builtin_prefetch(unit[v] + ahead + 64);
+            ByteLanes pair, next;
+            decoder.decode(pair, next, exponents[v], unit[v], rare[v]);
+            add_products(sum[v], left, (Integers<16>)pair);
+            add_products(sum[v], right, (Integers<16>)next);
+            unit[v] += CodeUnit::bytes;
+          }
+        }
       }
     }
     VLM_UNROLL for (int v = 0; v < Panels; ++v) store<16>(sums + v * panel_outputs, sum[v]);
   }
-  VLM_TARGET_BF16 static void add_quad(Floats<16>& sum, const CodeTables<16>& tables,
-                                       const Integers<16> (&inputs)[4], const std::byte* quad) {
-    VLM_UNROLL for (int line = 0; line < 3; ++line) __builtin_prefetch(quad + panel_ahead + 64 * line);
-    CodeBytes<16> codes, pair, next;
-    std::memcpy(&codes, quad, sizeof codes);
-    decode_places<16>(pair, next, tables, codes & 15, quad + 64);
-    add_products(sum, inputs[0], (Integers<16>)pair);
-    add_products(sum, inputs[1], (Integers<16>)next);
-    decode_places<16>(pair, next, tables, (CodeBytes<16>)((Unsigned<16>)codes >> 4) & 15, quad + 128);
-    add_products(sum, inputs[2], (Integers<16>)pair);
-    add_products(sum, inputs[3], (Integers<16>)next);
-  }
 };
 #endif
+
+inline void decode_slab(IsaLevel level, const CodePanel<const std::byte>& panel, Index slab, bf16* to) {
+#if defined(__x86_64__)
+  if (level == IsaLevel::Avx512 && has_exponent_codes()) return decode_slab_in_registers(panel, slab, to);
+#endif
+  dispatch<DecodeSlabKernel>(level, &panel, slab, to);
+}
 
 }  // namespace vlm::cpu

@@ -51,9 +51,8 @@ class SlabPanels {
     tile.panel_pitch = pitch_;
     if (!coded()) return;
     for (Index panel = 0; panel < tile.panels; ++panel)
-      dispatch<DecodeSlabKernel>(level_, first + panel * pitch_ + slab * code_slab_bytes,
-                                 blocks_of(std::min(slab_inputs, inputs_ - slab * slab_inputs)),
-                                 reinterpret_cast<bf16*>(decoded_ + panel * decoded_pitch));
+      decode_slab(level_, CodePanel<const std::byte>(first + panel * pitch_, inputs_), slab,
+                  reinterpret_cast<bf16*>(decoded_ + panel * decoded_pitch));
     tile.panel = decoded_;
     tile.panel_pitch = decoded_pitch;
   }
@@ -71,7 +70,7 @@ class SlabPanels {
 inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index rows, const std::byte* first,
                        Index count, SlabPanels& panels, float* sums) {
 #if defined(__x86_64__)
-  const bool one_coded_row = panels.coded() && rows == 1 && level == IsaLevel::Avx512 && has_bf16_products();
+  const bool one_coded_row = panels.coded() && rows == 1 && level == IsaLevel::Avx512 && has_exponent_codes();
   if (one_coded_row)
     Bf16CodeRow::run({.panel = first, .panel_pitch = panels.pitch(), .panels = count, .a = a, .a_row = a_row},
                      sums);
@@ -87,8 +86,9 @@ inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index row
       panels.set_panels(first, slab, tile);
       // Between some rows and the next, a share of the slabs that follow is fetched.
       const Index step = panels.coded() ? 8 * tile_rows : std::max<Index>(rows, 1);
-      const Index lines = panels.coded() ? code_slab_bytes / 64 * std::min(step, rows) / rows + 1 : 0;
-      const std::byte* soon = first + (slab + 1) * code_slab_bytes;
+      const CodePanel<const std::byte> codes(first, a.inputs);
+      const std::byte* soon = codes.near(slab + 1);
+      const Index lines = panels.coded() ? (soon - codes.near(slab)) / 64 * std::min(step, rows) / rows + 1 : 0;
       for (Index row = 0; row < rows; row += step, tile.next_rows(step), soon += 64 * lines) {
         for (Index panel = 0; panel < count; ++panel)
           for (Index line = 0; line < lines; ++line)
@@ -96,7 +96,6 @@ inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index row
         bf16_tile(level, tile, std::min(step, rows - row));
       }
     }
-  if (panels.coded()) add_exceptions(level, a, a_row, rows, first, panels.pitch(), count, sums);
 }
 
 // One part of C, whose first column begins a panel; A's rows from `a_row` on are row 0 and following of C.
@@ -138,6 +137,12 @@ inline ProductGrid bf16_grid(const ProductOperands& p, int threads) {
   const auto count = [](Index all, Index each) { return (all + each - 1) / each; };
   const Index parts = std::max<Index>(1, count(p.rows, bf16_part_rows));
   ProductGrid grid{.rows = std::max<Index>(1, count(p.rows, parts)), .columns = most_panels * panel_outputs};
+  if (p.rows <= tile_rows) {  // read at a stretch
+    const Index width = grid.columns,
+                by_bytes = band_bytes / std::max<Index>(1, most_panels * panel_bytes(p.b_format, p.inner)),
+                by_tasks = p.columns / (4 * threads * width);
+    grid.columns = width * std::max<Index>(1, std::min(by_bytes, by_tasks));
+  }
   const auto few = [&] { return count(p.rows, grid.rows) * count(p.columns, grid.columns) < 4 * threads; };
   while (few() && grid.rows >= 16 * tile_rows) grid.rows = rounded_up(count(grid.rows, 2), tile_rows);
   while (few() && grid.columns > panel_outputs) grid.columns /= 2;

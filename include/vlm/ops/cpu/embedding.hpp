@@ -53,9 +53,8 @@ void compute(Queue<Cpu>& queue, const EmbeddingForward<Cpu, T>& op, Scratch) {
       const Index from = op.ids(i) * op.table.pitch;
       T* y = op.y.row(i);
       if (is_blocks(op.table.format)) {
-        for (Index j = 0; j < features; ++j)
-          y[j] = static_cast<T>(cpu::block_element(static_cast<const std::byte*>(op.table.data),
-                                                   op.table.format, features, op.ids(i), j));
+        cpu::read_block_row(queue.level(), static_cast<const std::byte*>(op.table.data), op.table.format,
+                            features, op.ids(i), y);
       } else if (op.table.format == DType::BF16) {
         const bf16* row = static_cast<const bf16*>(op.table.data) + from;
         for (Index j = 0; j < features; ++j) y[j] = static_cast<T>(static_cast<float>(row[j]));

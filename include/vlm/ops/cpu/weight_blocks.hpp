@@ -10,7 +10,7 @@
 #include <cstring>
 #include <vector>
 
-#include <vlm/ops/cpu/bf16_codes.hpp>
+#include <vlm/ops/cpu/bf16_code_row.hpp>
 #include <vlm/ops/cpu/lanes.hpp>
 #include <vlm/ops/weight_blocks.hpp>
 
@@ -202,7 +202,7 @@ struct BlockWeightsKernel {
   }
 };
 
-// Element (output, input) of a matrix in blocks.
+// Element (output, input) of a matrix in blocks without codes.
 inline float block_element(const std::byte* data, DType format, Index inputs, Index output, Index input) {
   const std::byte* panel = data + output / panel_outputs * panel_bytes(format, inputs);
   const Index lane = output % panel_outputs, block = input / block_inputs, k = input % block_inputs;
@@ -210,11 +210,8 @@ inline float block_element(const std::byte* data, DType format, Index inputs, In
     std::memcpy(&value, from, sizeof value);
     return static_cast<float>(value);
   };
-  const Index place = 2 * (input / 2 * panel_outputs + lane) + input % 2;  // among pairs
-  if (format == DType::Bf16Blocks) return number(panel + 2 * place, bf16{});
-  if (format == DType::Bf16CodeBlocks)
-    return static_cast<float>(
-        decode_one(panel + place / slab_numbers * code_slab_bytes, place % slab_numbers));
+  if (format == DType::Bf16Blocks)
+    return number(panel + 4 * (input / 2 * panel_outputs + lane) + input % 2 * 2, bf16{});
   if (format == DType::I8Blocks) {
     const I8Panel<const std::byte> from(panel, inputs);
     const float q = number(from.values + block * 512 + k / 4 * 64 + lane * 4 + k % 4, std::uint8_t{});
@@ -226,6 +223,22 @@ inline float block_element(const std::byte* data, DType format, Index inputs, In
   const float scale = number(from.row_scales + 4 * lane, 0.0f) * number(from.scales + at, std::uint8_t{}),
               minimum = number(from.row_minima + 4 * lane, 0.0f) * number(from.minima + at, std::uint8_t{});
   return scale * static_cast<float>(k % 8 < 4 ? pair & 15 : pair >> 4) - minimum;
+}
+
+// Row `output` of a matrix in blocks.
+template <class T>
+void read_block_row(IsaLevel level, const std::byte* data, DType format, Index inputs, Index output, T* to) {
+  if (format != DType::Bf16CodeBlocks) {
+    for (Index i = 0; i < inputs; ++i) to[i] = static_cast<T>(block_element(data, format, inputs, output, i));
+    return;
+  }
+  alignas(64) bf16 pairs[slab_numbers];
+  const CodePanel<const std::byte> panel(data + output / panel_outputs * panel_bytes(format, inputs), inputs);
+  const bf16* row = pairs + 2 * (output % panel_outputs);
+  for (Index i = 0; i < inputs; ++i) {
+    if (i % slab_inputs == 0) decode_slab(level, panel, i / slab_inputs, pairs);
+    to[i] = static_cast<T>(static_cast<float>(row[i % slab_inputs / 2 * 2 * panel_outputs + i % 2]));
+  }
 }
 
 }  // namespace vlm::cpu
