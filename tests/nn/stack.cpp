@@ -5,6 +5,7 @@
 #include <vlm/nn/attention.hpp>
 #include <vlm/nn/chain.hpp>
 #include <vlm/nn/mlp.hpp>
+#include <vlm/nn/recompute.hpp>
 #include <vlm/nn/residual.hpp>
 
 #include "nn/layers.hpp"
@@ -24,6 +25,16 @@ template <class E>
 Stack<Block<E>> stack(std::size_t depth) {
   return Stack<Block<E>>(std::vector<Block<E>>(depth));
 }
+
+// One with attention.
+template <class E>
+struct Attending : Chain<Residual<Named<"norm", RmsNorm<E>>, Named<"attend", Attention<E>>>, Block<E>> {
+  Attending()
+      : Chain<Residual<Named<"norm", RmsNorm<E>>, Named<"attend", Attention<E>>>, Block<E>>(
+            {Named<"norm", RmsNorm<E>>(6, 1e-6f), Named<"attend", Attention<E>>(AttentionSizes{
+                                                      .features = 6, .heads = 2, .kv_heads = 1, .head_dim = 8})},
+            Block<E>()) {}
+};
 
 constexpr Index rows = 5;
 
@@ -112,6 +123,62 @@ BOOST_AUTO_TEST_CASE(forgetting_and_keeping_give_the_same_bits) {
     plain.forward(true, [](Index, View<float, 2, Cpu>) {});
     BOOST_TEST(!same_bits(plain.y, outputs[0]));
   }
+}
+
+// The last rows of a stack, whether its blocks can compute them alone or not, are those of all rows; hooks see all rows but
+// in the last block of those that can.
+template <class Layer>
+void check_last_rows(bool alone) {
+  using E = TrainedEnv;
+  const Packed packed({0, rows}, 8);
+  for (const std::size_t depth : {1u, 2u, 3u}) {
+    Stack<Layer> layers{std::vector<Layer>(depth)};
+    std::list<std::vector<float>> memory;
+    walk(layers, "", [&](const std::string& name, auto& param) {
+      Index count = 1;
+      for (Index size : param.stored_shape()) count *= size;
+      param.bind(memory.emplace_back(Values<E>::drawn(name, count, 0.4f)).data(), DType::F32);
+    });
+    std::vector<float> x = Values<E>::drawn("x", rows * 6, 1), all(rows * 6);
+    Runtime<Cpu> runtime(1);
+    runtime.keep_activations(false);
+    const auto run = [&](auto&& pass) {
+      const auto told = [&] {
+        runtime.sequences() = packed.sequences(true);
+        pass();
+      };
+      runtime.plan(told);
+      const auto scope = runtime.scope();
+      told();
+    };
+    run([&] {
+      typename Stack<Layer>::Saved saved;
+      layers.forward(runtime, Values<E>::view(x), Values<E>::view(all), saved);
+    });
+    for (const Index wanted : {Index{0}, Index{1}, Index{3}, rows}) {
+      std::vector<float> y(static_cast<std::size_t>(wanted * 6));
+      std::vector<Index> seen;
+      const std::int32_t borders[] = {0, static_cast<std::int32_t>(wanted)}, keys = rows;
+      run([&] {
+        runtime.sequences().last_offsets = {borders, Shape<1>{{2}}};
+        runtime.sequences().key_counts = {&keys, Shape<1>{{1}}};
+        layers.forward_last(runtime, Values<E>::view(x),
+                            View<float, 2, Cpu>(y.data(), Shape<2>{{wanted, 6}}),
+                            [&](Index, View<float, 2, Cpu> out) {
+                              if (!runtime.measuring()) seen.push_back(out.rows());
+                            });
+      });
+      BOOST_TEST(same_bits(y, std::vector<float>(all.end() - wanted * 6, all.end())));
+      std::vector<Index> expected(depth, rows);
+      if (alone) expected.back() = wanted;
+      BOOST_TEST(seen == expected);
+    }
+  }
+}
+BOOST_AUTO_TEST_CASE(the_last_rows_alone_have_the_same_bits) {
+  check_last_rows<Attending<TrainedEnv>>(true);
+  check_last_rows<Recompute<Attending<TrainedEnv>>>(true);
+  check_last_rows<Block<TrainedEnv>>(false);
 }
 
 BOOST_AUTO_TEST_CASE(forgetting_needs_no_more_memory_for_more_blocks) {

@@ -21,6 +21,9 @@ struct Sequences {
   View<const std::int32_t, 1, Device> query_offsets{};  // [sequences + 1], first row of each sequence
   View<const float, 2, Device> cosine{}, sine{};        // [rows, rotated pairs], of each row's position
   bool causal = true;
+  // Of a single sequence, the borders of its last rows where a pass wants only those ({0, rows}; nn/layer.hpp,
+  // forward_last). Keys are counted by key_counts then.
+  View<const std::int32_t, 1, Device> last_offsets{};
   // The cache; all empty where there is none. Each block of the network owns `cells_per_block` cells.
   View<const std::int32_t, 1, Device> cells{};       // [rows], where each row's key and value are stored
   View<const std::int32_t, 1, Device> key_begin{};   // [sequences], first cell of each sequence

@@ -21,7 +21,6 @@
 #include <vlm/model/batch.hpp>
 #include <vlm/model/passes.hpp>
 #include <vlm/ops/matmul.hpp>
-#include <vlm/ops/rows.hpp>
 
 namespace vlm {
 
@@ -324,23 +323,21 @@ class Session {
     const auto given_back = runtime_.scope();
     if (!text.query_offsets) text.query_offsets = detail::on_device<Device>(batch.offsets);
     const Index places = static_cast<Index>(batch.visual_places.size()), features = net_->features();
-    const Rows picked = runtime_.template keep<T>(1, features);
+    last_offsets_[1] = wants_logits ? 1 : 0;
+    text.last_offsets = {last_offsets_, Shape<1>{{2}}};
+    const Rows last = runtime_.template keep<T>(last_offsets_[1], features);
     {
-      const auto hidden_given_back = runtime_.scope();
-      const Rows hidden = runtime_.template keep<T>(batch.token_count(), features);
+      const auto given_back_before_logits = runtime_.scope();
       const auto stream = [&](Index index) {
         return places > 0 ? Rows(visual_.data() + index * places * features, Shape<2>{{places, features}})
                           : Rows();
       };
       Rows taps[Net::deepstack_taps + 1];
       for (int j = 0; j < Net::deepstack_taps; ++j) taps[j] = stream(1 + j);
-      typename Net::Saved saved;
-      net_->forward_encoded(runtime_, batch, text, stream(0), taps, hidden, saved);
-      if (!wants_logits) return;
-      last_row_ = static_cast<std::int32_t>(batch.token_count() - 1);
-      runtime_.run(TakeRows<Device, T>{.into = picked, .at = {&last_row_, Shape<1>{{1}}}, .from = hidden});
+      net_->forward_last(runtime_, batch, text, stream(0), taps, last);
     }
-    runtime_.run(LinearForward<Device, T>{.x = picked, .weight = net_->head(), .y = logits()});
+    if (wants_logits)
+      runtime_.run(LinearForward<Device, T>{.x = last, .weight = net_->head(), .y = logits()});
   }
 
   const Net* net_;
@@ -361,7 +358,7 @@ class Session {
   typename Net::RopeTables tables_;
   std::vector<std::byte*> table_;
   std::vector<std::int32_t> places_;
-  std::int32_t key_count_ = 0, first_page_ = 0, last_row_ = 0;
+  std::int32_t key_count_ = 0, first_page_ = 0, last_offsets_[2] = {0, 1};
   std::vector<T, Unzeroed<T>> visual_;  // [streams][visual tokens of a chunk, features]
   std::vector<T> logits_;
 };

@@ -279,18 +279,28 @@ class Model {
   // merger and of each tap. Neither patches nor their tables are read.
   void forward_encoded(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text,
                        View<const T, 2, Device> visual, const Rows* taps, Rows hidden, Saved& saved) const {
-    const Index places = static_cast<Index>(batch.visual_places.size());
-    const Rows embedded = s.template keep<T>(batch.token_count(), features());
-    const auto at = detail::on_device<Device>(batch.visual_places);
-    parts_->decoder.embed_tokens.forward(s, detail::on_device<Device>(batch.tokens), embedded);
-    if (places > 0) s.run(PlaceRows<Device, T>{.into = embedded, .at = at, .from = visual});
-    s.observe("text.embeddings", -1, embedded);
-    s.sequences() = text;
-    parts_->decoder.forward(s, embedded, hidden, saved.decoder, [&](Index block, Rows rows) {
-      if (places > 0 && block < Spec::taps)
-        s.run(AddRows<Device, T>{.into = rows, .at = at, .from = taps[block]});
-      s.observe("text.layers", block, rows);
-    });
+    const Rows embedded = embed(s, batch, text, visual);
+    parts_->decoder.forward(s, embedded, hidden, saved.decoder, text_hook(s, batch, taps));
+    s.observe("text.norm", -1, hidden);
+  }
+  // The last hidden.rows() of those rows, of a batch of one sequence, while nothing is kept for a backward: 0 where only the
+  // cells are wanted. An observer sees no other rows of the last layer.
+  void forward_last(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text,
+                    View<const T, 2, Device> visual, const Rows* taps, Rows hidden) const {
+    const Rows embedded = embed(s, batch, text, visual);
+    const auto hook = text_hook(s, batch, taps);
+    bool done = false;
+    if constexpr (requires { parts_->decoder.forward_last(s, embedded, hidden, hook); })
+      if (config().text.layers > Spec::taps) {  // else the last layer's rows get rows of a tap
+        parts_->decoder.forward_last(s, embedded, hidden, hook);
+        done = true;
+      }
+    if (!done) {
+      const Rows all = s.template keep<T>(batch.token_count(), features());
+      Saved saved;
+      parts_->decoder.forward(s, embedded, all, saved.decoder, hook);
+      s.run(Copy<Device, T>{.into = hidden, .from = last_rows(all, hidden.rows())});
+    }
     s.observe("text.norm", -1, hidden);
   }
 
@@ -341,6 +351,28 @@ class Model {
   };
 
   static constexpr auto all_names = [](std::string_view) { return true; };
+
+  // Rows of the tokens with visual rows in place; the runtime is told of the sequences.
+  Rows embed(Runtime<Device>& s, const Batch& batch, const Sequences<Device>& text,
+             View<const T, 2, Device> visual) const {
+    const Rows embedded = s.template keep<T>(batch.token_count(), features());
+    parts_->decoder.embed_tokens.forward(s, detail::on_device<Device>(batch.tokens), embedded);
+    if (!batch.visual_places.empty())
+      s.run(PlaceRows<Device, T>{
+          .into = embedded, .at = detail::on_device<Device>(batch.visual_places), .from = visual});
+    s.observe("text.embeddings", -1, embedded);
+    s.sequences() = text;
+    return embedded;
+  }
+  // What happens after each block of the text stream: DeepStack.
+  static auto text_hook(Runtime<Device>& s, const Batch& batch, const Rows* taps) {
+    return [&s, &batch, taps](Index block, Rows rows) {
+      if (!batch.visual_places.empty() && block < Spec::taps)
+        s.run(AddRows<Device, T>{
+            .into = rows, .at = detail::on_device<Device>(batch.visual_places), .from = taps[block]});
+      s.observe("text.layers", block, rows);
+    };
+  }
 
   explicit Model(const ModelConfig& config) {
     require_fit(config);

@@ -105,47 +105,9 @@ struct Attention {
         k_norm(n.kv_heads * n.head_dim, n.head_dim, n.norm_eps) {}
   Shape<2> out_shape(Index rows) const { return {{rows, sizes.features}}; }
 
-  void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {
-    const Index rows = x.rows(), wide = sizes.heads * sizes.head_dim,
-                narrow = sizes.kv_heads * sizes.head_dim;
-    const Sequences<D>& sequences = s.sequences();
-    detail::require_sequences(sequences, rows, sizes.head_dim);
-    const Out<E> q_raw = s.template keep<T>(rows, wide), k_raw = s.template keep<T>(rows, narrow);
-    saved.q = s.template keep<T>(rows, wide);
-    saved.k = s.template keep<T>(rows, narrow);
-    saved.v = s.template keep<T>(rows, narrow);
-    saved.y = s.template keep<T>(rows, wide);
-    saved.logsumexp = s.template keep<float>(rows, sizes.heads);
-    q_proj.forward(s, x, q_raw, saved.q_proj);
-    k_proj.forward(s, x, k_raw, saved.k_proj);
-    v_proj.forward(s, x, saved.v, saved.v_proj);
-    q_norm.forward(s, q_raw, saved.q, saved.q_norm);
-    k_norm.forward(s, k_raw, saved.k, saved.k_norm);
-    rotate(s, saved.q, false);
-    rotate(s, saved.k, false);
-    In<E> keys = saved.k, values = saved.v;
-    if (sequences.pages) {
-      s.run(StoreCells<D, T>{.keys = keys, .values = values, .pages = sequences.pages, .block = s.block()});
-      keys = values = {};
-    } else if (sequences.keys) {
-      const Index first = s.block() * sequences.cells_per_block;
-      const View<float, 2, D> key_cells = sequences.keys.rows(first, sequences.cells_per_block);
-      const View<float, 2, D> value_cells = sequences.values.rows(first, sequences.cells_per_block);
-      s.run(PlaceRows<D, T>{.into = key_cells, .at = sequences.cells, .from = keys});
-      s.run(PlaceRows<D, T>{.into = value_cells, .at = sequences.cells, .from = values});
-      keys = key_cells;
-      values = value_cells;
-    }
-    s.run(AttentionForward<D, T>{.q = saved.q,
-                                 .k = keys,
-                                 .v = values,
-                                 .y = saved.y,
-                                 .logsumexp = saved.logsumexp,
-                                 .layout = detail::attention_layout(sequences, sizes),
-                                 .pages = sequences.pages,
-                                 .block = s.block()});
-    o_proj.forward(s, saved.y, y, saved.o_proj);
-  }
+  void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const { attend(s, x, x.rows(), y, saved); }
+  // The cells of all rows are stored.
+  void forward_last(On<E> s, In<E> x, Out<E> y, Saved& saved) const { attend(s, x, y.rows(), y, saved); }
 
   template <class Dx>
   void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx) const {
@@ -165,8 +127,8 @@ struct Attention {
                                   .dk = dk,
                                   .dv = dv,
                                   .layout = detail::attention_layout(s.sequences(), sizes)});
-    rotate(s, dq, true);
-    rotate(s, dk, true);
+    rotate(s, dq, 0, true);
+    rotate(s, dk, 0, true);
     q_norm.backward(s, saved.q_norm, dq, dq);
     k_norm.backward(s, saved.k_norm, dk, dk);
     q_proj.backward(s, saved.q_proj, dq, dx);
@@ -185,9 +147,59 @@ struct Attention {
   }
 
  private:
-  static void rotate(On<E> s, Out<E> x, bool inverse) {
-    s.run(RopeRotate<D, T>{
-        .x = x, .cosine = s.sequences().cosine, .sine = s.sequences().sine, .inverse = inverse});
+  // The last `wanted` rows, with keys and values of all.
+  void attend(On<E> s, In<E> x, Index wanted, Out<E> y, Saved& saved) const {
+    const Index rows = x.rows(), wide = sizes.heads * sizes.head_dim,
+                narrow = sizes.kv_heads * sizes.head_dim;
+    const Sequences<D>& sequences = s.sequences();
+    detail::require_sequences(sequences, rows, sizes.head_dim);
+    const Out<E> q_raw = s.template keep<T>(wanted, wide), k_raw = s.template keep<T>(rows, narrow);
+    saved.q = s.template keep<T>(wanted, wide);
+    saved.k = s.template keep<T>(rows, narrow);
+    saved.v = s.template keep<T>(rows, narrow);
+    saved.y = s.template keep<T>(wanted, wide);
+    saved.logsumexp = s.template keep<float>(wanted, sizes.heads);
+    q_proj.forward(s, last_rows(x, wanted), q_raw, saved.q_proj);
+    k_proj.forward(s, x, k_raw, saved.k_proj);
+    v_proj.forward(s, x, saved.v, saved.v_proj);
+    q_norm.forward(s, q_raw, saved.q, saved.q_norm);
+    k_norm.forward(s, k_raw, saved.k, saved.k_norm);
+    rotate(s, saved.q, rows - wanted, false);
+    rotate(s, saved.k, 0, false);
+    In<E> keys = saved.k, values = saved.v;
+    if (sequences.pages) {
+      s.run(StoreCells<D, T>{.keys = keys, .values = values, .pages = sequences.pages, .block = s.block()});
+      keys = values = {};
+    } else if (sequences.keys) {
+      const Index first = s.block() * sequences.cells_per_block;
+      const View<float, 2, D> key_cells = sequences.keys.rows(first, sequences.cells_per_block);
+      const View<float, 2, D> value_cells = sequences.values.rows(first, sequences.cells_per_block);
+      s.run(PlaceRows<D, T>{.into = key_cells, .at = sequences.cells, .from = keys});
+      s.run(PlaceRows<D, T>{.into = value_cells, .at = sequences.cells, .from = values});
+      keys = key_cells;
+      values = value_cells;
+    }
+    if (wanted == 0) return;
+    AttentionLayout<D> layout = detail::attention_layout(sequences, sizes);
+    if (wanted < rows) layout.query_offsets = sequences.last_offsets;
+    s.run(AttentionForward<D, T>{.q = saved.q,
+                                 .k = keys,
+                                 .v = values,
+                                 .y = saved.y,
+                                 .logsumexp = saved.logsumexp,
+                                 .layout = layout,
+                                 .pages = sequences.pages,
+                                 .block = s.block()});
+    o_proj.forward(s, saved.y, y, saved.o_proj);
+  }
+
+  // x are the rows from `first` on.
+  static void rotate(On<E> s, Out<E> x, Index first, bool inverse) {
+    const Sequences<D>& sequences = s.sequences();
+    s.run(RopeRotate<D, T>{.x = x,
+                           .cosine = sequences.cosine.rows(first, x.rows()),
+                           .sine = sequences.sine.rows(first, x.rows()),
+                           .inverse = inverse});
   }
 };
 

@@ -34,6 +34,14 @@ struct Chain<A, B> {
     second.forward(s, saved.middle, y, saved.second);
   }
 
+  void forward_last(On<E> s, In<E> x, Out<E> y, Saved& saved) const
+    requires(ForwardLast<A, E>)
+  {
+    saved.middle = s.template keep<typename E::T>(y.rows(), first.out_shape(x.rows())[1]);
+    first.forward_last(s, x, saved.middle, saved.first);
+    if (y.rows() > 0) second.forward(s, saved.middle, y, saved.second);
+  }
+
   template <class Dx>
   void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx) const
     requires(Backward<A, E> && Backward<B, E>)

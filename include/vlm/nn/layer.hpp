@@ -2,6 +2,8 @@
 //   forward(runtime, x, y, saved) const      rows to rows; writes y, fills saved
 //   backward(runtime, saved, dy, dx) const   parameter gradients add, dx is overwritten; dx may be `nothing`
 //   out_shape(rows) const                    rows and features of y
+// and, for layers that answering passes through, where it saves work:
+//   forward_last(runtime, x, y, saved) const only the last y.rows() rows of a single sequence, with the same bits
 //   visit(f)                                 f(name, parameter or layer) for each part
 #pragma once
 
@@ -54,6 +56,11 @@ template <class L, class E>
 concept Backward = HasSaved<L> && requires(const L layer, On<E> runtime, const typename L::Saved& saved,
                                            In<E> dy, Out<E> dx) { layer.backward(runtime, saved, dy, dx); };
 
+template <class L, class E>
+concept ForwardLast = Forward<L, E> && requires(const L layer, On<E> runtime, In<E> x, Out<E> y, typename L::Saved& saved) {
+  layer.forward_last(runtime, x, y, saved);
+};
+
 template <class L>
 concept Visitable = requires(L layer, detail::NameSink sink) { layer.visit(sink); };
 
@@ -61,6 +68,12 @@ template <class L, class E>
 concept Layer = Forward<L, E> && Visitable<L> && requires(const L layer) {
   { layer.out_shape(Index{}) } -> std::convertible_to<Shape<2>>;
 };
+
+// The last of a layer's rows.
+template <class Rows>
+Rows last_rows(const Rows& rows, Index count) {
+  return rows.rows(rows.extent[0] - count, count);
+}
 
 // Asked for only where a gradient must pass.
 template <class L, class E>

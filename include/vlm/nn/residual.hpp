@@ -33,6 +33,15 @@ struct Residual {
     s.run(Add<typename E::Device, typename E::T>{.into = y, .a = x, .b = y});
   }
 
+  void forward_last(On<E> s, In<E> x, Out<E> y, Saved& saved) const
+    requires(ForwardLast<Body, E>)
+  {
+    const Out<E> normed = s.template keep<typename E::T>(x.rows(), x.extent[1]);
+    norm.forward(s, x, normed, saved.norm);
+    body.forward_last(s, normed, y, saved.body);
+    s.run(Add<typename E::Device, typename E::T>{.into = y, .a = last_rows(x, y.rows()), .b = y});
+  }
+
   template <class Dx>
   void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx) const
     requires(Backward<Norm, E> && Backward<Body, E>)

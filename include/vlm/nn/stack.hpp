@@ -42,6 +42,29 @@ struct Stack {
       forward_forgetting(s, x, y, hook);
   }
 
+  // The last y.rows() rows of a single sequence, while nothing is kept for a backward. The last block computes no others
+  // where it can, and its hook sees no others.
+  template <class Hook = NoHook>
+  void forward_last(On<E> s, In<E> x, Out<E> y, Hook&& hook = {}) const {
+    Out<E> places[2];
+    for (Out<E>& rows : places) rows = s.template keep<T>(x.rows(), x.extent[1]);
+    for (Index i = 0; i + 1 < depth(); ++i) {
+      run_block(s, i, x, places[i % 2], hook);
+      x = places[i % 2];
+    }
+    if constexpr (ForwardLast<Block, E>) {
+      s.set_block(depth() - 1);
+      const auto given_back = s.scope();
+      typename Block::Saved slot;
+      blocks.back().forward_last(s, x, y, slot);
+      hook(depth() - 1, y);
+    } else {
+      const Out<E> all = places[(depth() - 1) % 2];
+      run_block(s, depth() - 1, x, all, hook);
+      s.run(Copy<typename E::Device, T>{.into = y, .from = last_rows(all, y.rows())});
+    }
+  }
+
   // hook(i, gradient rows) runs before block i's backward and may change the gradient at the block's output.
   template <class Dx, class Hook = NoHook>
   void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx, Hook&& hook = {}) const
@@ -85,16 +108,20 @@ struct Stack {
   void forward_forgetting(On<E> s, In<E> x, Out<E> y, Hook& hook) const {
     const Out<E> spare = s.template keep<T>(x.rows(), x.extent[1]);
     for (Index i = 0; i < depth(); ++i) {
-      s.set_block(i);
       const Out<E> rows = (depth() - i) % 2 == 1 ? y : spare;
-      {
-        const auto given_back = s.scope();
-        typename Block::Saved slot;
-        blocks[static_cast<std::size_t>(i)].forward(s, x, rows, slot);
-      }
-      hook(i, rows);
+      run_block(s, i, x, rows, hook);
       x = rows;
     }
+  }
+  template <class Hook>
+  void run_block(On<E> s, Index i, In<E> x, Out<E> y, Hook& hook) const {
+    s.set_block(i);
+    {
+      const auto given_back = s.scope();
+      typename Block::Saved slot;
+      blocks[static_cast<std::size_t>(i)].forward(s, x, y, slot);
+    }
+    hook(i, y);
   }
 };
 

@@ -96,6 +96,14 @@ struct Qwen3Decoder {
     layers.forward(s, x, last, saved.layers, hook);
     norm.forward(s, last, y, saved.norm);
   }
+  // The last y.rows() rows alone; Stack::forward_last.
+  template <class Hook>
+  void forward_last(On<E> s, In<E> x, Out<E> y, Hook&& hook) const {
+    const Out<E> last = s.template keep<T>(y.rows(), y.extent[1]);
+    layers.forward_last(s, x, last, hook);
+    typename RmsNorm<E>::Saved saved;
+    norm.forward(s, last, y, saved);
+  }
   // dx: gradient of the embedded rows, or `nothing`.
   template <class Dx, class Hook>
   void backward(On<E> s, const Saved& saved, In<E> dy, Dx dx, Hook&& hook) const {
