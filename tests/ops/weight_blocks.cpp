@@ -359,7 +359,8 @@ BOOST_AUTO_TEST_CASE(bf16_tiles_of_floats) {
                          .a = a.at(0, 0),
                          .pairs = 16,
                          .begins = true,
-                         .sums = sums.data()};
+                         .sums = sums.data(),
+                         .to = sums.data()};
       cpu::dispatch<cpu::Bf16TileKernel>(level, static_cast<const cpu::Bf16Tile*>(&tile), count);
       tile.panel += 4 * panel_outputs * tile.pairs;  // the inputs that follow
       tile.a += 2 * tile.pairs;

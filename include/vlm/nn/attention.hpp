@@ -159,9 +159,13 @@ struct Attention {
     saved.v = s.template keep<T>(rows, narrow);
     saved.y = s.template keep<T>(wanted, wide);
     saved.logsumexp = s.template keep<float>(wanted, sizes.heads);
-    q_proj.forward(s, last_rows(x, wanted), q_raw, saved.q_proj);
-    k_proj.forward(s, x, k_raw, saved.k_proj);
-    v_proj.forward(s, x, saved.v, saved.v_proj);
+    const auto key = k_proj.product(x, k_raw, saved.k_proj), value = v_proj.product(x, saved.v, saved.v_proj);
+    if (wanted == rows) {
+      forward_together<E>(s, x, q_proj.product(x, q_raw, saved.q_proj), key, value);
+    } else {
+      q_proj.forward(s, last_rows(x, wanted), q_raw, saved.q_proj);
+      forward_together<E>(s, x, key, value);
+    }
     q_norm.forward(s, q_raw, saved.q, saved.q_norm);
     k_norm.forward(s, k_raw, saved.k, saved.k_norm);
     rotate(s, saved.q, rows - wanted, false);

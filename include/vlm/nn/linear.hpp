@@ -35,13 +35,19 @@ struct Linear {
   }
   Shape<2> out_shape(Index rows) const { return {{rows, weight.shape()[0]}}; }
 
+  using Forwards = LinearForwards<typename E::Device, typename E::T>;
+
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {
+    s.run(Forwards{.x = x, .products = {product(x, y, saved)}, .count = 1}.alone(0));
+  }
+  // What a pass of several layers at once takes of this one: forward_together.
+  typename Forwards::Product product(In<E> x, Out<E> y, Saved& saved) const {
     require_shape("Linear, x", x, {{x.rows(), weight.shape()[1]}});
     require_shape("Linear, y", y, out_shape(x.rows()));
     saved.x = x;
-    LinearForward<typename E::Device, typename E::T> op{.x = x, .weight = weight.matrix(), .y = y};
-    if constexpr (WithBias) op.bias = bias.vector();
-    s.run(op);
+    typename Forwards::Product one{.weight = weight.matrix(), .y = y};
+    if constexpr (WithBias) one.bias = bias.vector();
+    return one;
   }
 
   // `add`: dx += instead of dx =, for layers that read one input through several products.
@@ -68,5 +74,12 @@ struct Linear {
     if constexpr (WithBias) bias = Param<E, 1>(Shape<1>{{outputs}}, Initial::Zero);
   }
 };
+
+// The products of several layers with the same rows.
+template <class E, class... Products>
+void forward_together(On<E> s, In<E> x, const Products&... products) {
+  s.run(LinearForwards<typename E::Device, typename E::T>{
+      .x = x, .products = {products...}, .count = static_cast<int>(sizeof...(Products))});
+}
 
 }  // namespace vlm

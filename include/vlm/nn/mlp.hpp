@@ -78,8 +78,8 @@ struct SwiGlu {
     saved.gate = s.template keep<T>(inner[0], inner[1]);
     saved.up = s.template keep<T>(inner[0], inner[1]);
     const Out<E> active = s.template keep<T>(inner[0], inner[1]);
-    gate_proj.forward(s, x, saved.gate, saved.gate_proj);
-    up_proj.forward(s, x, saved.up, saved.up_proj);
+    forward_together<E>(s, x, gate_proj.product(x, saved.gate, saved.gate_proj),
+                        up_proj.product(x, saved.up, saved.up_proj));
     s.run(SwiGluForward<D, T>{.gate = saved.gate, .up = saved.up, .y = active});
     down_proj.forward(s, active, y, saved.down_proj);
   }

@@ -18,6 +18,25 @@ struct LinearForward {
   Activation activation = Activation::None;
 };
 
+// The same with several weights; weights in blocks of one kind are given the rows as they read them once.
+template <class D, class T>
+struct LinearForwards {
+  struct Product {
+    Matrix<D> weight{};
+    View<const float, 1, D> bias{};
+    View<T, 2, D> y{};
+  };
+  static constexpr int most = 3;
+
+  View<const T, 2, D> x{};
+  Product products[most]{};
+  int count = 0;
+
+  LinearForward<D, T> alone(int i) const {
+    return {.x = x, .weight = products[i].weight, .bias = products[i].bias, .y = products[i].y};
+  }
+};
+
 template <class D, class T>
 struct LinearBackwardInput {
   View<const T, 2, D> dy{};  // [rows, outputs]
@@ -38,6 +57,10 @@ template <class T>
 std::size_t scratch_bytes(const Queue<Cpu>&, const LinearForward<Cpu, T>&);
 template <class T>
 void compute(Queue<Cpu>&, const LinearForward<Cpu, T>&, Scratch);
+template <class T>
+std::size_t scratch_bytes(const Queue<Cpu>&, const LinearForwards<Cpu, T>&);
+template <class T>
+void compute(Queue<Cpu>&, const LinearForwards<Cpu, T>&, Scratch);
 template <class T>
 std::size_t scratch_bytes(const Queue<Cpu>&, const LinearBackwardInput<Cpu, T>&);
 template <class T>

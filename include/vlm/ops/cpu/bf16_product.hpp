@@ -66,14 +66,14 @@ class SlabPanels {
   alignas(64) std::byte decoded_[most_panels * decoded_pitch];
 };
 
-// Some rows of C, [rows, sum_pitch], with panels from `first` on, whatever their format.
-inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index rows, const std::byte* first,
-                       Index count, SlabPanels& panels, float* sums) {
+// Some rows of C with panels from `first` on, whatever their format: to `to`, by way of `sums`, [rows, sum_pitch].
+inline void multiply_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index rows, const std::byte* first,
+                            Index count, SlabPanels& panels, float* sums, float* to, Index to_pitch) {
 #if defined(__x86_64__)
   const bool one_coded_row = panels.coded() && rows == 1 && level == IsaLevel::Avx512 && has_exponent_codes();
   if (one_coded_row)
     Bf16CodeRow::run({.panel = first, .panel_pitch = panels.pitch(), .panels = count, .a = a, .a_row = a_row},
-                     sums);
+                     to);
   else
 #endif
     for (Index slab = 0; slab < a.slabs(); ++slab) {
@@ -82,7 +82,9 @@ inline void add_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index row
           .a = a.at(slab, a_row),
           .pairs = blocks_of(std::min(slab_inputs, a.inputs - slab * slab_inputs)) * (block_inputs / 2),
           .begins = slab == 0,
-          .sums = sums};
+          .sums = sums,
+          .to = slab + 1 == a.slabs() ? to : sums,
+          .to_pitch = slab + 1 == a.slabs() ? to_pitch : Bf16Tile::sum_pitch};
       panels.set_panels(first, slab, tile);
       // Between some rows and the next, a share of the slabs that follow is fetched.
       const Index step = panels.coded() ? 8 * tile_rows : std::max<Index>(rows, 1);
@@ -108,15 +110,19 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const Bf16Rows&
     for (Index column = part.column; column < part.column + part.columns; column += width) {
       const Index rows = std::min(bf16_part_rows, part.row + part.rows - row),
                   columns = std::min(width, part.column + part.columns - column);
+      const std::byte* first = static_cast<const std::byte*>(p.b) + column / panel_outputs * panels.pitch();
+      float* c = p.c + row * p.c_pitch + column;
       if (p.inner == 0) std::fill_n(sums, rows * width, 0.0f);
-      add_panels(level, a, a_row + row, rows,
-                 static_cast<const std::byte*>(p.b) + column / panel_outputs * panels.pitch(),
-                 panels_of(columns), panels, sums);
+      if (p.inner > 0 && columns % panel_outputs == 0 && !p.bias && p.activation == Activation::None) {
+        multiply_panels(level, a, a_row + row, rows, first, panels_of(columns), panels, sums, c, p.c_pitch);
+        continue;
+      }
+      multiply_panels(level, a, a_row + row, rows, first, panels_of(columns), panels, sums, sums, width);
       const ProductOperands done{.bias = p.bias ? p.bias + column : nullptr,
                                  .activation = p.activation,
                                  .c = sums,
                                  .c_pitch = width};
-      dispatch<StoreSumsKernel>(level, &done, rows, columns, p.c + row * p.c_pitch + column, p.c_pitch);
+      dispatch<StoreSumsKernel>(level, &done, rows, columns, c, p.c_pitch);
     }
 }
 
@@ -161,25 +167,32 @@ inline std::size_t bf16_scratch(Index rows, Index inputs) {
   return Bf16Rows::bytes(bf16_rows_at_once(rows), inputs);
 }
 
-inline void multiply_bf16(Queue<Cpu>& queue, ProductOperands p, Scratch scratch) {
-  const Index all = p.rows, at_once = bf16_rows_at_once(all);
+inline void multiply_bf16(Queue<Cpu>& queue, const ProductGroup& group, Scratch scratch) {
+  const Index all = group.front().rows, inner = group.front().inner, at_once = bf16_rows_at_once(all);
   for (Index first = 0; first < all; first += at_once) {
-    p.rows = std::min(at_once, all - first);
-    const Bf16Rows a(scratch.data, p.rows, p.inner);
-    View<const float, 2, Cpu> x(p.a, Shape<2>{{p.rows, p.inner}});
-    x.pitch = p.a_row;
+    const ProductGroup part = group.rows(first, std::min(at_once, all - first));
+    const Index rows = part.front().rows;
+    const Bf16Rows a(scratch.data, rows, inner);
+    View<const float, 2, Cpu> x(part.front().a, Shape<2>{{rows, inner}});
+    x.pitch = part.front().a_row;
     quantize_rows(queue, x, a);
-    const ProductGrid grid = bf16_grid(p, queue.threads());
-    queue.parallel(grid.parts(), [&](Index task, int) {
+    ProductGrid grids[ProductGroup::most];
+    Index tasks = 0;
+    for (int i = 0; i < part.count; ++i) {
+      grids[i] = bf16_grid(part.products[i], queue.threads());
+      tasks += grids[i].parts();
+    }
+    queue.parallel(tasks, [&](Index task, int) {
+      int i = 0;
+      for (; task >= grids[i].parts(); ++i) task -= grids[i].parts();
+      const ProductGrid& grid = grids[i];
       const Index row = task / grid.across * grid.rows, column = task % grid.across * grid.columns;
-      block_part(queue.level(), p, a, 0,
+      block_part(queue.level(), part.products[i], a, 0,
                  {.row = row,
-                  .rows = std::min(grid.rows, p.rows - row),
+                  .rows = std::min(grid.rows, rows - row),
                   .column = column,
-                  .columns = std::min(grid.columns, p.columns - column)});
+                  .columns = std::min(grid.columns, part.products[i].columns - column)});
     });
-    p.a += p.rows * p.a_row;
-    p.c += p.rows * p.c_pitch;
   }
 }
 

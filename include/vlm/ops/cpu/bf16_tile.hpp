@@ -23,14 +23,18 @@ struct Bf16Tile {
   Index pairs;
   bool begins;  // sums start at zero and not with what is there
   float* sums;  // [rows, sum_pitch]
+  float* to;    // [rows, to_pitch], where they go, with the inputs of this slab
+  Index to_pitch = sum_pitch;
 
   VLM_INLINE void next_rows(Index rows) {
     a += rows * slab_inputs;
     sums += rows * sum_pitch;
+    to += rows * to_pitch;
   }
   VLM_INLINE void next_panels(Index count) {
     panel += count * panel_pitch;
     sums += count * panel_outputs;
+    to += count * panel_outputs;
     panels -= count;
   }
 };
@@ -86,7 +90,7 @@ struct Bf16TileKernel {
         multiply_add<W>(sum[v], right, second);
       }
     }
-    VLM_UNROLL for (int v = 0; v < Vectors; ++v) store<W>(t.sums + output + v * W, sum[v]);
+    VLM_UNROLL for (int v = 0; v < Vectors; ++v) store<W>(t.to + output + v * W, sum[v]);
   }
 
   template <int W>
@@ -100,6 +104,8 @@ struct Bf16TileKernel {
         const Index count = std::min(group_rows, rows - row);
         for (Index i = 0; i < count; ++i)
           widen_row<W>(t.a + (row + i) * slab_inputs + first, inputs, a + i * piece_inputs);
+        // Sums of all pieces but the last stay where they are.
+        const bool ends = first + inputs == 2 * t.pairs;
         float* sums = t.sums + row * Bf16Tile::sum_pitch;
         const TileOperands product{.a = a,
                                    .a_row = piece_inputs,
@@ -108,8 +114,8 @@ struct Bf16TileKernel {
                                    .b_pitch = Bf16Tile::sum_pitch,
                                    .from = t.begins && first == 0 ? nullptr : sums,
                                    .from_pitch = Bf16Tile::sum_pitch,
-                                   .c = sums,
-                                   .c_pitch = Bf16Tile::sum_pitch,
+                                   .c = ends ? t.to + row * t.to_pitch : sums,
+                                   .c_pitch = ends ? t.to_pitch : Bf16Tile::sum_pitch,
                                    .k = inputs};
         multiply_tile<W>(product, count, columns);
       }

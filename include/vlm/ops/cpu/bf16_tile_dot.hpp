@@ -45,16 +45,12 @@ struct Bf16DotTile {
         load<W>(sum[i][v], t.sums + i * Bf16Tile::sum_pitch + v * W);
     }
     const std::byte* values = t.panel;
-    const bf16 *a = t.a, *behind = a + Rows * slab_inputs;  // the next rows
-    for (Index pair = t.pairs; pair > 0; --pair, values += 4 * W, a += 2) {
+    const bf16* a = t.a;
+    VLM_UNROLL_TWICE for (Index pair = t.pairs; pair > 0; --pair, values += 4 * W, a += 2) {
       Integers<W> weights[Panels];
       VLM_UNROLL for (int v = 0; v < Panels; ++v) {
         std::memcpy(&weights[v], values + v * next, 4 * W);
         if constexpr (Rows < most_rows) __builtin_prefetch(values + v * next + panel_ahead);
-      }
-      if constexpr (Rows == most_rows) {
-        __builtin_prefetch(behind);
-        behind += 2 * Rows;
       }
       VLM_UNROLL for (int i = 0; i < Rows; ++i) {
         Integers<W> left;
@@ -63,7 +59,7 @@ struct Bf16DotTile {
       }
     }
     VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Panels; ++v)
-        store<W>(t.sums + i * Bf16Tile::sum_pitch + v * W, sum[i][v]);
+        store<W>(t.to + i * t.to_pitch + v * W, sum[i][v]);
   }
 };
 #endif

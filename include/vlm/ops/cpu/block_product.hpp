@@ -80,22 +80,31 @@ inline std::size_t block_scratch(Index rows, Index inputs) {
   return BlockRows::bytes(std::min(rows, block_rows_at_once), inputs);
 }
 
-inline void multiply_blocks(Queue<Cpu>& queue, ProductOperands p, Scratch scratch) {
-  const Index all = p.rows;
+inline void multiply_blocks(Queue<Cpu>& queue, const ProductGroup& group, Scratch scratch) {
+  const Index all = group.front().rows, inner = group.front().inner;
   for (Index first = 0; first < all; first += block_rows_at_once) {
-    p.rows = std::min(block_rows_at_once, all - first);
-    const BlockRows a(scratch.data, p.inner);
-    View<const float, 2, Cpu> x(p.a, Shape<2>{{p.rows, p.inner}});
-    x.pitch = p.a_row;
+    const ProductGroup part = group.rows(first, std::min(block_rows_at_once, all - first));
+    const Index rows = part.front().rows;
+    const BlockRows a(scratch.data, inner);
+    View<const float, 2, Cpu> x(part.front().a, Shape<2>{{rows, inner}});
+    x.pitch = part.front().a_row;
     quantize_rows(queue, x, a);
-    const Index band = block_band(p, queue.threads());
-    queue.parallel((p.columns + band - 1) / band, [&](Index task, int) {
-      const Index column = task * band;
-      block_part(queue.level(), p, a, 0,
-                 {.row = 0, .rows = p.rows, .column = column, .columns = std::min(band, p.columns - column)});
+    Index bands[ProductGroup::most], parts[ProductGroup::most], tasks = 0;
+    for (int i = 0; i < part.count; ++i) {
+      bands[i] = block_band(part.products[i], queue.threads());
+      parts[i] = (part.products[i].columns + bands[i] - 1) / bands[i];
+      tasks += parts[i];
+    }
+    queue.parallel(tasks, [&](Index task, int) {
+      int i = 0;
+      for (; task >= parts[i]; ++i) task -= parts[i];
+      const Index column = task * bands[i];
+      block_part(queue.level(), part.products[i], a, 0,
+                 {.row = 0,
+                  .rows = rows,
+                  .column = column,
+                  .columns = std::min(bands[i], part.products[i].columns - column)});
     });
-    p.a += p.rows * p.a_row;
-    p.c += p.rows * p.c_pitch;
   }
 }
 

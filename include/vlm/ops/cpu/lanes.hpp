@@ -12,8 +12,10 @@
 #define VLM_INLINE [[gnu::always_inline]] inline
 #if defined(__clang__)
 #define VLM_UNROLL _Pragma("clang loop unroll(full)")
+#define VLM_UNROLL_TWICE _Pragma("clang loop unroll_count(2)")
 #else
 #define VLM_UNROLL _Pragma("GCC unroll 32")
+#define VLM_UNROLL_TWICE _Pragma("GCC unroll 2")
 #endif
 
 namespace vlm::cpu {

@@ -36,6 +36,31 @@ inline void require_numbers(DType format) {
                                         {"try", "loading the model without a weight format"}});
 }
 
+template <class T>
+ProductOperands operands_of(const LinearForward<Cpu, T>& op) {
+  ProductOperands p{.a = op.x.data, .a_row = op.x.pitch, .a_k = 1, .bias = op.bias.data, .c = op.y.data};
+  p.c_pitch = op.y.pitch;
+  p.rows = op.x.rows();
+  p.columns = op.weight.outputs;
+  p.inner = op.weight.inputs;
+  p.activation = op.activation;
+  set_weight(p, op.weight, true);
+  return p;
+}
+// Whether weights of both formats are given rows in the same form, and in another than rows of f32.
+inline bool read_rows_alike(DType a, DType b) {
+  return is_blocks(a) && is_blocks(b) && is_bf16_blocks(a) == is_bf16_blocks(b);
+}
+// Of weights whose formats read rows alike, or of one weight.
+inline void multiply_group(Queue<Cpu>& queue, const ProductGroup& group, Scratch scratch) {
+  if (is_bf16_blocks(group.front().b_format))
+    multiply_bf16(queue, group, scratch);
+  else if (is_blocks(group.front().b_format))
+    multiply_blocks(queue, group, scratch);
+  else
+    multiply(queue, group.front(), scratch);
+}
+
 }  // namespace vlm::cpu
 
 namespace vlm {
@@ -48,19 +73,27 @@ std::size_t scratch_bytes(const Queue<Cpu>& queue, const LinearForward<Cpu, T>& 
 }
 template <class T>
 void compute(Queue<Cpu>& queue, const LinearForward<Cpu, T>& op, Scratch scratch) {
-  cpu::ProductOperands p{.a = op.x.data, .a_row = op.x.pitch, .a_k = 1, .bias = op.bias.data, .c = op.y.data};
-  p.c_pitch = op.y.pitch;
-  p.rows = op.x.rows();
-  p.columns = op.weight.outputs;
-  p.inner = op.weight.inputs;
-  p.activation = op.activation;
-  cpu::set_weight(p, op.weight, true);
-  if (is_bf16_blocks(op.weight.format))
-    cpu::multiply_bf16(queue, p, scratch);
-  else if (is_blocks(op.weight.format))
-    cpu::multiply_blocks(queue, p, scratch);
-  else
-    cpu::multiply(queue, p, scratch);
+  cpu::multiply_group(queue, {.products = {cpu::operands_of(op)}, .count = 1}, scratch);
+}
+
+template <class T>
+std::size_t scratch_bytes(const Queue<Cpu>& queue, const LinearForwards<Cpu, T>& op) {
+  std::size_t most = 0;
+  for (int i = 0; i < op.count; ++i) most = std::max(most, scratch_bytes(queue, op.alone(i)));
+  return most;
+}
+template <class T>
+void compute(Queue<Cpu>& queue, const LinearForwards<Cpu, T>& op, Scratch scratch) {
+  cpu::ProductGroup group;
+  for (int i = 0; i < op.count; ++i) {
+    const cpu::ProductOperands next = cpu::operands_of(op.alone(i));
+    if (group.count > 0 && !cpu::read_rows_alike(group.front().b_format, next.b_format)) {
+      cpu::multiply_group(queue, group, scratch);
+      group.count = 0;
+    }
+    group.products[group.count++] = next;
+  }
+  if (group.count > 0) cpu::multiply_group(queue, group, scratch);
 }
 
 template <class T>

@@ -22,6 +22,26 @@ struct ProductOperands {
   bool add = false;
 };
 
+// Products of the same rows with several weights.
+struct ProductGroup {
+  static constexpr int most = 3;
+
+  ProductOperands products[most];
+  int count = 0;
+
+  const ProductOperands& front() const { return products[0]; }
+  // Of some of the rows.
+  ProductGroup rows(Index first, Index size) const {
+    ProductGroup part = *this;
+    for (int i = 0; i < count; ++i) {
+      part.products[i].a += first * products[i].a_row;
+      part.products[i].c += first * products[i].c_pitch;
+      part.products[i].rows = size;
+    }
+    return part;
+  }
+};
+
 // A rectangle of C, computed by one worker.
 struct ProductPart {
   Index row = 0, rows = 0, column = 0, columns = 0;
