@@ -303,11 +303,7 @@ VLM_INLINE void round_row(const float* from, Index columns, float factor, float*
     Floats<W> value;
     load<W>(value, from);
     value *= factor;
-    Unsigned<W> bits;
-    bf16_bits<W>(bits, value);
-    typedef std::uint16_t Halves __attribute__((vector_size(2 * W)));
-    const Halves halves = __builtin_convertvector(bits, Halves);
-    std::memcpy(to, &halves, sizeof halves);
+    store_bf16<W>(to, value);
   }
   if constexpr (W == 16)
     if (columns > 0) round_row<8>(from, columns, factor, to);

@@ -41,11 +41,7 @@ struct Bf16RowsKernel {
     for (; i + W <= count; i += W) {
       Floats<W> lanes;
       load<W>(lanes, x + i);
-      Unsigned<W> bits;
-      bf16_bits<W>(bits, lanes);
-      typedef std::uint16_t Halves __attribute__((vector_size(2 * W)));
-      const Halves halves = __builtin_convertvector(bits, Halves);
-      std::memcpy(static_cast<void*>(to + i), &halves, sizeof halves);
+      store_bf16<W>(to + i, lanes);
     }
     for (; i < count; ++i) to[i] = bf16(x[i]);
     std::fill(to + count, to + blocks_of(count) * block_inputs, bf16{});

@@ -65,6 +65,16 @@ VLM_INLINE void bf16_bits(Unsigned<W>& bits, const Floats<W>& x) {
   bits = (wide & 0x7fffffffu) > 0x7f800000u ? upper | 0x40u : (wide + 0x7fffu + (upper & 1u)) >> 16;
 }
 
+// The nearest bf16 of W floats, at `to`.
+template <int W>
+VLM_INLINE void store_bf16(void* to, const Floats<W>& x) {
+  typedef std::uint16_t Halves __attribute__((vector_size(2 * W)));
+  Unsigned<W> bits;
+  bf16_bits<W>(bits, x);
+  const Halves halves = __builtin_convertvector(bits, Halves);
+  std::memcpy(to, &halves, sizeof halves);
+}
+
 // Sums lanes in a fixed tree.
 template <int W>
 VLM_INLINE float sum_of(const Floats<W>& lanes) {
