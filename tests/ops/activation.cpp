@@ -88,7 +88,7 @@ Description<Sizes> swiglu_forward() {
           [](const Sizes& s, Draw& draw, Tensors& t) {
             t.input("gate", draw.normal(s.rows, s.features, s.size)).by_row();
             t.input("up", draw.normal(s.rows, s.features)).by_row();
-            t.output("y", s.rows, s.features).by_row();
+            t.output("y", s.rows, s.features).by_row().may_be("gate");
           },
       .run =
           [](Runtime<Cpu>& runtime, const Sizes&, const Memory& m) {

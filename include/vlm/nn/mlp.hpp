@@ -31,7 +31,9 @@ struct Mlp2 {
   void forward(On<E> s, In<E> x, Out<E> y, Saved& saved) const {
     const Shape<2> inner = fc1.out_shape(x.rows());
     saved.inner = s.template keep<T>(inner[0], inner[1]);
-    const Out<E> active = s.template keep<T>(inner[0], inner[1]);
+    // In place of those rows, where no backward reads them.
+    const bool kept = E::passes && s.keeping();
+    const Out<E> active = kept ? s.template keep<T>(inner[0], inner[1]) : saved.inner;
     fc1.forward(s, x, saved.inner, saved.fc1);
     s.run(GeluForward<D, T>{.x = saved.inner, .y = active, .kind = Kind});
     fc2.forward(s, active, y, saved.fc2);
@@ -77,7 +79,9 @@ struct SwiGlu {
     const Shape<2> inner = gate_proj.out_shape(x.rows());
     saved.gate = s.template keep<T>(inner[0], inner[1]);
     saved.up = s.template keep<T>(inner[0], inner[1]);
-    const Out<E> active = s.template keep<T>(inner[0], inner[1]);
+    // In place of the gate, where no backward reads that.
+    const bool kept = E::passes && s.keeping();
+    const Out<E> active = kept ? s.template keep<T>(inner[0], inner[1]) : saved.gate;
     forward_together<E>(s, x, gate_proj.product(x, saved.gate, saved.gate_proj),
                         up_proj.product(x, saved.up, saved.up_proj));
     s.run(SwiGluForward<D, T>{.gate = saved.gate, .up = saved.up, .y = active});

@@ -30,7 +30,7 @@ struct GeluBackward {
 template <class D, class T>
 struct SwiGluForward {
   View<const T, 2, D> gate{}, up{};  // [rows, features]
-  View<T, 2, D> y{};                 // [rows, features]
+  View<T, 2, D> y{};                 // [rows, features], may be gate itself
 };
 
 template <class D, class T>
