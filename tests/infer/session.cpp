@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(narrow_cells_take_less_memory_and_stay_near) {
 BOOST_AUTO_TEST_CASE(the_memory_of_a_step_does_not_grow_with_the_cells) {
   golden::with_case("dense_00_text", [&](const golden::Case& test, const auto& net) {
     Session few(net, {.threads = 1, .chunk_tokens = 8}), many(net, {.threads = 1, .chunk_tokens = 8});
-    few.prefill(long_prompt(test, 32), 0);
+    few.prefill(long_prompt(test, 32), 0);  // whole chunks: the last one alone has logits
     many.prefill(long_prompt(test, 1000), 100000);
     BOOST_TEST(few.step_bytes() == many.step_bytes());
     BOOST_TEST(few.runtime().reserved_bytes() == many.runtime().reserved_bytes());

@@ -481,7 +481,7 @@ BOOST_AUTO_TEST_CASE(loading_takes_the_weights_and_one_tensor) {
   BOOST_TEST(peak_of([&] { return Frozen::load(folder.path, FrozenWeights::Int8); }) <
              numbers / 32 * 34 + 2 * largest + margin);
   BOOST_TEST(peak_of([&] { return Frozen::load(folder.path, FrozenWeights::Bf16); }) <
-             (has_exponent_codes() ? numbers / 64 * 98 : 2 * numbers) + 2 * largest + margin);
+             (has_exponent_codes() ? numbers * 25 / 16 : 2 * numbers) + 2 * largest + margin);
   BOOST_TEST(peak_of([&] { return Learning::load(folder.path); }) < 8 * numbers + 2 * largest + margin);
 }
 

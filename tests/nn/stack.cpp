@@ -31,8 +31,9 @@ template <class E>
 struct Attending : Chain<Residual<Named<"norm", RmsNorm<E>>, Named<"attend", Attention<E>>>, Block<E>> {
   Attending()
       : Chain<Residual<Named<"norm", RmsNorm<E>>, Named<"attend", Attention<E>>>, Block<E>>(
-            {Named<"norm", RmsNorm<E>>(6, 1e-6f), Named<"attend", Attention<E>>(AttentionSizes{
-                                                      .features = 6, .heads = 2, .kv_heads = 1, .head_dim = 8})},
+            {Named<"norm", RmsNorm<E>>(6, 1e-6f),
+             Named<"attend", Attention<E>>(
+                 AttentionSizes{.features = 6, .heads = 2, .kv_heads = 1, .head_dim = 8})},
             Block<E>()) {}
 };
 
@@ -162,8 +163,7 @@ void check_last_rows(bool alone) {
       run([&] {
         runtime.sequences().last_offsets = {borders, Shape<1>{{2}}};
         runtime.sequences().key_counts = {&keys, Shape<1>{{1}}};
-        layers.forward_last(runtime, Values<E>::view(x),
-                            View<float, 2, Cpu>(y.data(), Shape<2>{{wanted, 6}}),
+        layers.forward_last(runtime, Values<E>::view(x), View<float, 2, Cpu>(y.data(), Shape<2>{{wanted, 6}}),
                             [&](Index, View<float, 2, Cpu> out) {
                               if (!runtime.measuring()) seen.push_back(out.rows());
                             });
@@ -175,6 +175,23 @@ void check_last_rows(bool alone) {
     }
   }
 }
+// Without the borders of those rows nothing is computed.
+BOOST_AUTO_TEST_CASE(the_last_rows_need_borders) {
+  const Packed packed({0, rows}, 8);
+  Stack<Attending<TrainedEnv>> layers{std::vector<Attending<TrainedEnv>>(1)};
+  std::vector<float> x(rows * 6), y(6);
+  Runtime<Cpu> runtime(1);
+  const auto refused = [](const ShapeError& error) {
+    return std::string(error.what()).starts_with("vlm::ShapeError [attention-sequences]");
+  };
+  BOOST_CHECK_EXCEPTION(runtime.measure([&] {
+    runtime.sequences() = packed.sequences(true);
+    layers.forward_last(runtime, Values<TrainedEnv>::view(x),
+                        View<float, 2, Cpu>(y.data(), Shape<2>{{1, 6}}));
+  }),
+                        ShapeError, refused);
+}
+
 BOOST_AUTO_TEST_CASE(the_last_rows_alone_have_the_same_bits) {
   check_last_rows<Attending<TrainedEnv>>(true);
   check_last_rows<Recompute<Attending<TrainedEnv>>>(true);

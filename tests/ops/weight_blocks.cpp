@@ -148,8 +148,8 @@ BOOST_AUTO_TEST_CASE(bytes_of_a_matrix) {
   BOOST_TEST(matrix_bytes(DType::I4Blocks, 17, 33) == 2 * 704);
   BOOST_TEST(matrix_bytes(DType::Bf16Blocks, 2048, 2048) == 2048 * 2048 * 2);
   BOOST_TEST(matrix_bytes(DType::Bf16Blocks, 17, 33) == 2 * 2048);
-  BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 2048, 2048) == 2048 / 16 * (128 + 64 * 752 + 576));
-  BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 17, 257) == 2 * (64 + 9 * 752 + 16 + 576));
+  BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 2048, 2048) == 2048 / 16 * (128 + 64 * 752 + 512));
+  BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 17, 257) == 2 * (64 + 9 * 752 + 16 + 512));
 }
 
 // Whole steps of a scale that bf16 holds come back exactly; so do steps of 15 above a minimum, and any number of bf16.
@@ -188,7 +188,7 @@ void put_rare(std::vector<float>& values, std::size_t first, std::size_t count, 
 BOOST_AUTO_TEST_CASE(codes_are_exact) {
   for (const auto& [outputs, inputs] :
        {std::pair<Index, Index>{37, 1030}, {16, 256}, {1, 1}, {20, 31}, {64, 512}, {16, 2048}})
-    for (const std::size_t step : {1000000, 40, 17, 3}) {
+    for (const std::size_t step : {1000000u, 40u, 17u, 3u}) {
       std::vector<float> values = normal(outputs * inputs, 0.02f, 17);
       put_rare(values, 0, std::min<std::size_t>(100, values.size() / 60), step);
       for (const IsaLevel level : levels()) {
@@ -203,9 +203,11 @@ BOOST_AUTO_TEST_CASE(codes_are_exact) {
 
 // Products of few rows and of many have the bits of bf16 blocks.
 BOOST_AUTO_TEST_CASE(products_with_codes) {
-  for (const auto& [outputs, inputs] : {std::pair<Index, Index>{123, 1030}, {16, 32}, {33, 256}, {64, 2080}}) {
+  for (const auto& [outputs, inputs] :
+       {std::pair<Index, Index>{123, 1030}, {16, 32}, {33, 256}, {64, 2080}}) {
     std::vector<float> values = normal(outputs * inputs, 0.02f, 16);
-    for (std::size_t i = 0; i < values.size(); i += 29) values[i] *= std::ldexp(1.0f, static_cast<int>(i % 41) - 30);
+    for (std::size_t i = 0; i < values.size(); i += 29)
+      values[i] *= std::ldexp(1.0f, static_cast<int>(i % 41) - 30);
     for (const IsaLevel level : levels())
       for (const Index rows : {Index{1}, Index{2}, Index{5}, Index{210}}) {
         const std::vector<float> x = normal(rows * inputs, 1, 18);
@@ -233,7 +235,8 @@ BOOST_AUTO_TEST_CASE(codes_have_room) {
     }
     return values;
   };
-  for (const auto& [first, second] : {std::pair<Index, Index>{0, 0}, {128, 32}, {129, 32}, {129, 33}, {320, 32}, {287, 33}}) {
+  for (const auto& [first, second] :
+       {std::pair<Index, Index>{0, 0}, {128, 32}, {129, 32}, {129, 33}, {320, 32}, {287, 33}}) {
     const std::vector<float> values = with(first, second);
     BOOST_TEST(Weight(DType::Bf16CodeBlocks, outputs, inputs, values).holds);
     BOOST_TEST((Weight(DType::Bf16CodeBlocks, outputs, inputs, values).numbers() == values));
@@ -244,30 +247,81 @@ BOOST_AUTO_TEST_CASE(codes_have_room) {
   }
 }
 
-// Bytes that no encoder wrote give some numbers, the same to each row, and touch no memory of others.
+// Bytes that no encoder wrote give some numbers, the same on every road, and touch no memory of others.
 BOOST_AUTO_TEST_CASE(codes_of_any_bytes) {
-  const Index outputs = 16, inputs = 1024, rows = 9;
-  const std::vector<float> x = normal(rows * inputs, 1, 20);
-  for (const int filling : {0x00, 0xff, 0x0a, 0x05}) {
-    const Weight weight(DType::Bf16CodeBlocks, outputs, inputs, normal(outputs * inputs, 1, 19));
-    std::byte* bytes = const_cast<std::byte*>(weight.panels.data());
-    const CodePanel<std::byte> panel(bytes, inputs);
-    for (Index slab = 0; slab < panel.slabs(); ++slab) {
-      std::memset(panel.rare_places(slab), filling, 8);
-      std::memset(panel.units(slab), filling, static_cast<std::size_t>(panel.blocks(slab) * code_block_bytes));
-    }
-    // Exponents of numbers near one, so that sums are finite.
-    std::memset(panel.far(), 0xbf, static_cast<std::size_t>(bytes + weight.panels.size() - panel.far()));
-    BOOST_TEST(weight.numbers().size() == static_cast<std::size_t>(outputs * inputs));
-    for (const IsaLevel level : levels()) {
-      const std::vector<float> together = product({level}, x, rows, weight);
-      for (Index row = 0; row < rows; ++row) {
-        const std::vector<float> one(x.begin() + row * inputs, x.begin() + (row + 1) * inputs);
-        const std::vector<float> y = product({level}, one, 1, weight);
-        BOOST_TEST(std::memcmp(y.data(), together.data() + row * outputs, 4 * outputs) == 0);
+  const Random random(3, "bytes");
+  for (const auto& [outputs, inputs] : {std::pair<Index, Index>{16, 1024}, {33, 300}, {5, 31}})
+    for (const int round : {0, 1, 2, 3}) {
+      const Weight weight(DType::Bf16CodeBlocks, outputs, inputs, normal(outputs * inputs, 1, 19));
+      std::byte* bytes = const_cast<std::byte*>(weight.panels.data());
+      const auto fill = [&](std::byte* first, std::byte* last, unsigned all) {
+        for (std::byte* at = first; at < last; ++at)
+          *at = static_cast<std::byte>(round < 2 ? 255u * static_cast<unsigned>(round)
+                                                 : random.bits(static_cast<std::uint64_t>(at - bytes)) & all);
+      };
+      for (Index i = 0; i < panels_of(outputs); ++i) {
+        std::byte* first = bytes + i * panel_bytes(weight.format, inputs);
+        const CodePanel<std::byte> panel(first, inputs);
+        // Exponents of numbers that no sum makes infinite.
+        for (std::byte* at = panel.far(); at < first + panel_bytes(weight.format, inputs); ++at)
+          *at = static_cast<std::byte>(0x38u + random.bits(static_cast<std::uint64_t>(at - bytes)) % 8);
+        for (Index slab = 0; slab < panel.slabs(); ++slab) {
+          fill(panel.units(slab), panel.units(slab) + panel.blocks(slab) * code_block_bytes, 0xff);
+          const auto behind = static_cast<std::uint32_t>(
+              panel.last_rare() - first -
+              static_cast<Index>(random.bits(static_cast<std::uint64_t>(slab)) % 70) * (round % 2));
+          std::memcpy(panel.rare_places(slab), &behind, sizeof behind);
+        }
       }
+      const std::vector<float> numbers = weight.numbers();
+      const Weight plain(DType::Bf16Blocks, outputs, inputs, numbers);
+      for (const IsaLevel level : levels())
+        for (const Index rows : {1, 2, 9}) {
+          const std::vector<float> x = normal(rows * inputs, 1, 20);
+          BOOST_TEST((product({level}, x, rows, weight) == product({level}, x, rows, plain)));
+        }
     }
-  }
+}
+
+// Products of several weights at once have the bits of each alone, whatever their formats.
+BOOST_AUTO_TEST_CASE(products_together) {
+  const Index inputs = 300, widths[] = {70, 16, 33};
+  using enum DType;
+  const std::vector<std::vector<DType>> lists = {{Bf16CodeBlocks, Bf16Blocks, Bf16CodeBlocks},
+                                                 {I8Blocks, I4Blocks, I8Blocks},
+                                                 {I8Blocks, Bf16Blocks},
+                                                 {Bf16Blocks, I4Blocks, Bf16CodeBlocks},
+                                                 {I4Blocks}};
+  for (const std::vector<DType>& formats : lists)
+    for (const IsaLevel level : levels())
+      for (const Index rows : {0, 1, 7, 600}) {
+        const std::vector<float> x = normal(rows * inputs, 1, 21), bias = normal(widths[1], 1, 22);
+        std::vector<Weight> weights;
+        weights.reserve(formats.size());
+        std::vector<std::vector<float>> results, expected;
+        LinearForwards<Cpu, float> op{.x = view(x, rows, inputs)};
+        for (std::size_t i = 0; i < formats.size(); ++i) {
+          weights.emplace_back(formats[i], widths[i], inputs, normal(widths[i] * inputs, 0.1f, 23 + i));
+          const std::vector<float> added = i == 1 ? bias : std::vector<float>();
+          expected.push_back(product({level, 2}, x, rows, weights.back(), added));
+          results.emplace_back(static_cast<std::size_t>(rows * (widths[i] + 3)), 12345);
+        }
+        for (std::size_t i = 0; i < formats.size(); ++i) {
+          op.products[i] = {.weight = weights[i].matrix(),
+                            .y = view(results[i], rows, widths[i] + 3).columns(0, widths[i])};
+          if (i == 1) op.products[i].bias = {bias.data(), Shape<1>{{widths[1]}}};
+          ++op.count;
+        }
+        Runtime<Cpu> runtime(2, level);
+        runtime.plan([&] { runtime.run(op); });
+        runtime.run(op);
+        for (std::size_t i = 0; i < formats.size(); ++i)
+          for (Index row = 0; row < rows; ++row) {
+            const float* y = results[i].data() + row * (widths[i] + 3);
+            BOOST_TEST(std::equal(y, y + widths[i], expected[i].data() + row * widths[i]));
+            BOOST_TEST(y[widths[i]] == 12345);
+          }
+      }
 }
 
 // Of normal numbers; every level agrees but for the last bits.

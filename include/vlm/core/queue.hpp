@@ -41,7 +41,7 @@ inline bool has_bf16_products() {
 #endif
 }
 
-// Whether it also picks and spreads bytes in vectors of 64 (AVX512-VBMI and VBMI2), without which codes for exponents cost
+// Whether it also picks and spreads bytes in vectors of 64 (AVX512-VBMI, VBMI2), without which codes for exponents cost
 // more than reading them saves.
 inline bool has_exponent_codes() {
 #if defined(__x86_64__)

@@ -325,6 +325,7 @@ class Session {
     const Index places = static_cast<Index>(batch.visual_places.size()), features = net_->features();
     last_offsets_[1] = wants_logits ? 1 : 0;
     text.last_offsets = {last_offsets_, Shape<1>{{2}}};
+    if (!text.key_counts) text.key_counts = {&key_count_, Shape<1>{{1}}};
     const Rows last = runtime_.template keep<T>(last_offsets_[1], features);
     {
       const auto given_back_before_logits = runtime_.scope();

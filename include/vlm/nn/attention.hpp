@@ -59,6 +59,23 @@ void require_sequences(const Sequences<Device>& sequences, Index rows, Index hea
        {"try", "set Runtime::sequences() before the pass"}});
 }
 
+// The same where only some rows are wanted.
+template <class Device>
+void require_last(const Sequences<Device>& sequences, Index wanted, Index rows) {
+  if (wanted == rows || wanted == 0) return;
+  if (wanted < rows && sequences.query_offsets.rows() == 2 && sequences.last_offsets.rows() == 2 &&
+      sequences.key_counts.rows() == 1)
+    return;
+  throw ShapeError(
+      "attention-sequences",
+      {{"expected",
+        "one sequence of at least " + std::to_string(wanted) + " rows, with last_offsets and key_counts"},
+       {"got", std::to_string(sequences.query_offsets.rows() - 1) + " of " + std::to_string(rows) +
+                   " rows in all, last_offsets " + shape_text(sequences.last_offsets) + ", key_counts " +
+                   shape_text(sequences.key_counts)},
+       {"try", "set Runtime::sequences() before the pass, or pass all rows"}});
+}
+
 template <class Device>
 AttentionLayout<Device> attention_layout(const Sequences<Device>& sequences, const AttentionSizes& sizes) {
   return {.query_offsets = sequences.query_offsets,
@@ -153,6 +170,7 @@ struct Attention {
                 narrow = sizes.kv_heads * sizes.head_dim;
     const Sequences<D>& sequences = s.sequences();
     detail::require_sequences(sequences, rows, sizes.head_dim);
+    detail::require_last(sequences, wanted, rows);
     const Out<E> q_raw = s.template keep<T>(wanted, wide), k_raw = s.template keep<T>(rows, narrow);
     saved.q = s.template keep<T>(wanted, wide);
     saved.k = s.template keep<T>(rows, narrow);

@@ -2,9 +2,9 @@
 //   forward(runtime, x, y, saved) const      rows to rows; writes y, fills saved
 //   backward(runtime, saved, dy, dx) const   parameter gradients add, dx is overwritten; dx may be `nothing`
 //   out_shape(rows) const                    rows and features of y
-// and, for layers that answering passes through, where it saves work:
-//   forward_last(runtime, x, y, saved) const only the last y.rows() rows of a single sequence, with the same bits
 //   visit(f)                                 f(name, parameter or layer) for each part
+// and, where a layer that answering passes through can save work:
+//   forward_last(runtime, x, y, saved) const the last y.rows() rows of a single sequence alone, with the same bits
 #pragma once
 
 #include <concepts>
@@ -57,9 +57,10 @@ concept Backward = HasSaved<L> && requires(const L layer, On<E> runtime, const t
                                            In<E> dy, Out<E> dx) { layer.backward(runtime, saved, dy, dx); };
 
 template <class L, class E>
-concept ForwardLast = Forward<L, E> && requires(const L layer, On<E> runtime, In<E> x, Out<E> y, typename L::Saved& saved) {
-  layer.forward_last(runtime, x, y, saved);
-};
+concept ForwardLast =
+    Forward<L, E> && requires(const L layer, On<E> runtime, In<E> x, Out<E> y, typename L::Saved& saved) {
+      layer.forward_last(runtime, x, y, saved);
+    };
 
 template <class L>
 concept Visitable = requires(L layer, detail::NameSink sink) { layer.visit(sink); };

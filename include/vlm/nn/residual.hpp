@@ -1,6 +1,7 @@
 // Residual<Norm, Body>:  y = x + Body(Norm(x)).  The only place where activations add.
 #pragma once
 
+#include <algorithm>
 #include <utility>
 
 #include <vlm/nn/layer.hpp>
@@ -36,6 +37,8 @@ struct Residual {
   void forward_last(On<E> s, In<E> x, Out<E> y, Saved& saved) const
     requires(ForwardLast<Body, E>)
   {
+    require_shape("Residual, x and body(x)", x, body.out_shape(x.rows()));
+    require_shape("Residual, y", y, out_shape(std::min(y.rows(), x.rows())));
     const Out<E> normed = s.template keep<typename E::T>(x.rows(), x.extent[1]);
     norm.forward(s, x, normed, saved.norm);
     body.forward_last(s, normed, y, saved.body);

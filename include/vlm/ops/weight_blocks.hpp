@@ -6,8 +6,8 @@
 //   I8Blocks   w = s (q - 128),      q in 0..255; s bf16.                                   8.5 bits each
 //   I4Blocks   w = d s q - m t,      q in 0..15; s, t in 0..255 by block; d, m f32 by row.  4.5 bits each
 //   Bf16Blocks w in bf16; products round the rows to bf16, too.                             16 bits each
-//   Bf16CodeBlocks  the same numbers, with a code of 3 bits for the exponent of most.       11.9 bits each, of which a
-//                   product reads some 11.3
+//   Bf16CodeBlocks  the same numbers, with a code of 3 bits for the exponent of most.       some 12 bits each, of which a
+//                   product reads 11.3
 // A panel is one run of bytes, rounded up to cache lines; rows and inputs that the matrix lacks are zeros:
 //   I8Blocks   values [blocks, 8 groups, 16, 4] | s [blocks, 16]
 //   I4Blocks   values [blocks, 4 pairs of groups, 16, 4], the first of a pair low | s [blocks, 16] | t [blocks, 16]
@@ -20,7 +20,7 @@
 // A unit is two pairs; the bytes of 8 numbers of one and of the other's same 8 lie side by side. An exponent is a byte rotated
 // by a bit, its lowest bit highest. Code 0 takes the next of the slab's rare exponents. Where a slab has more of them than its
 // room, all are behind the slabs, where a panel has room for 32 a block; a tensor with more stays in Bf16Blocks. Of normally
-// distributed numbers a block has 13.
+// distributed numbers a block has 10 to 13.
 #pragma once
 
 #include <algorithm>
@@ -61,7 +61,8 @@ template <class Byte>
 class CodePanel {
  public:
   static constexpr Index bytes(Index inputs) {
-    return heads_bytes(inputs) + (near_rare + code_block_bytes + far_rare) * blocks_of(inputs) + taken_at_once;
+    return heads_bytes(inputs) + (near_rare + code_block_bytes + far_rare) * blocks_of(inputs) +
+           taken_at_once;
   }
   CodePanel(Byte* panel, Index inputs)
       : blocks_(blocks_of(inputs)), panel_(panel), slabs_(panel + heads_bytes(inputs)) {}
@@ -85,7 +86,7 @@ class CodePanel {
   }
 
  private:
-  static constexpr Index slab_blocks = slab_inputs / block_inputs, taken_at_once = code_block_numbers + 64;
+  static constexpr Index slab_blocks = slab_inputs / block_inputs, taken_at_once = code_block_numbers;
 
   static constexpr Index heads_bytes(Index inputs) {
     return (code_head_bytes * slabs_of(inputs) + 63) / 64 * 64;
@@ -93,7 +94,7 @@ class CodePanel {
   Index last_place() const { return far() - panel_ + far_rare * blocks_; }
   Index rare_place(Index slab, Index which) const {
     std::uint32_t place;
-    std::memcpy(&place, rare_places(slab) + which * sizeof place, sizeof place);
+    std::memcpy(&place, rare_places(slab) + which * static_cast<Index>(sizeof place), sizeof place);
     return std::min<Index>(place, last_place());
   }
 

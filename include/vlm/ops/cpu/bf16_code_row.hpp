@@ -2,6 +2,9 @@
 // activations with panels that are decoded in registers. An element is the chain of bf16_tile.hpp.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
+
 #include <vlm/ops/cpu/bf16_codes.hpp>
 #include <vlm/ops/cpu/bf16_tile_dot.hpp>
 
@@ -15,7 +18,8 @@ typedef std::uint8_t ByteLanes __attribute__((vector_size(64)));
 
 // The two pairs of a unit, in registers.
 struct CodeUnitDecoder {
-  ByteLanes three_bytes, shifts;  // where each code's eight lie among the unit's bytes, and the code within 64 bits
+  ByteLanes three_bytes,
+      shifts;  // where each code's eight lie among the unit's bytes, and the code within 64 bits
 
   __attribute__((VLM_TARGET_CODES, always_inline)) inline CodeUnitDecoder() {
     for (int i = 0; i < 64; ++i) {
@@ -25,7 +29,7 @@ struct CodeUnitDecoder {
   }
   // A slab's exponents, eight times.
   __attribute__((VLM_TARGET_CODES, always_inline)) static inline void read_exponents(ByteLanes& exponents,
-                                                                                    const std::byte* from) {
+                                                                                     const std::byte* from) {
     asm("vpbroadcastq %1, %0" : "=v"(exponents) : "m"(*reinterpret_cast<const std::byte(*)[8]>(from)));
   }
   // `rare` moves on.
@@ -53,12 +57,11 @@ struct CodeUnitDecoder {
     asm("vpunpcklbw %2, %1, %0" : "=v"(pair) : "v"(lower), "v"(upper));
     asm("vpunpckhbw %2, %1, %0" : "=v"(next) : "v"(lower), "v"(upper));
   }
-
 };
 
 // What DecodeSlabKernel does.
-__attribute__((VLM_TARGET_CODES)) inline void decode_slab_in_registers(const CodePanel<const std::byte>& panel,
-                                                                       Index slab, bf16* to) {
+__attribute__((VLM_TARGET_CODES)) inline void decode_slab_in_registers(
+    const CodePanel<const std::byte>& panel, Index slab, bf16* to) {
   const CodeUnitDecoder decoder;
   const std::byte *unit = panel.units(slab), *rare = panel.rare(slab);
   ByteLanes exponents, pair, next;
@@ -114,8 +117,8 @@ struct Bf16CodeRow {
       }
       const bf16* x = a.at(slab, a_row);
       for (Index block = first.blocks(slab); block > 0; --block) {
-        VLM_UNROLL for (int v = 0; v < Panels; ++v)
-            rare[v] = std::min(rare[v], first.last_rare() + v * panel_pitch);
+        VLM_UNROLL for (int v = 0; v < Panels; ++v) rare[v] =
+            std::min(rare[v], first.last_rare() + v * panel_pitch);
         // Behind the last slab, the panels that follow.
         const Index ahead = bytes_ahead + (first.far() - unit[0] > bytes_ahead ? 0 : following);
         for (const bf16* end = x + block_inputs; x != end; x += 4) {

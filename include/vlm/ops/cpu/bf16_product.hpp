@@ -67,8 +67,9 @@ class SlabPanels {
 };
 
 // Some rows of C with panels from `first` on, whatever their format: to `to`, by way of `sums`, [rows, sum_pitch].
-inline void multiply_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index rows, const std::byte* first,
-                            Index count, SlabPanels& panels, float* sums, float* to, Index to_pitch) {
+inline void multiply_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Index rows,
+                            const std::byte* first, Index count, SlabPanels& panels, float* sums, float* to,
+                            Index to_pitch) {
 #if defined(__x86_64__)
   const bool one_coded_row = panels.coded() && rows == 1 && level == IsaLevel::Avx512 && has_exponent_codes();
   if (one_coded_row)
@@ -88,9 +89,13 @@ inline void multiply_panels(IsaLevel level, const Bf16Rows& a, Index a_row, Inde
       panels.set_panels(first, slab, tile);
       // Between some rows and the next, a share of the slabs that follow is fetched.
       const Index step = panels.coded() ? 8 * tile_rows : std::max<Index>(rows, 1);
-      const CodePanel<const std::byte> codes(first, a.inputs);
-      const std::byte* soon = codes.near(slab + 1);
-      const Index lines = panels.coded() ? (soon - codes.near(slab)) / 64 * std::min(step, rows) / rows + 1 : 0;
+      const std::byte* soon = first;
+      Index lines = 0;
+      if (panels.coded()) {
+        const CodePanel<const std::byte> codes(first, a.inputs);
+        soon = codes.near(slab + 1);
+        lines = (soon - codes.near(slab)) / 64 * std::min(step, rows) / rows + 1;
+      }
       for (Index row = 0; row < rows; row += step, tile.next_rows(step), soon += 64 * lines) {
         for (Index panel = 0; panel < count; ++panel)
           for (Index line = 0; line < lines; ++line)

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 
 #include <vlm/core/view.hpp>
 #include <vlm/ops/cpu/lanes.hpp>

@@ -84,6 +84,7 @@ std::size_t scratch_bytes(const Queue<Cpu>& queue, const LinearForwards<Cpu, T>&
 }
 template <class T>
 void compute(Queue<Cpu>& queue, const LinearForwards<Cpu, T>& op, Scratch scratch) {
+  static_assert(cpu::ProductGroup::most >= LinearForwards<Cpu, T>::most);
   cpu::ProductGroup group;
   for (int i = 0; i < op.count; ++i) {
     const cpu::ProductOperands next = cpu::operands_of(op.alone(i));

@@ -28,8 +28,7 @@ struct StoreBf16Kernel {
       Floats<W> lanes;
       load<W>(lanes, from + i);
       store_bf16<W>(step == 1 ? to + i : rounded, lanes);
-      if (step != 1)
-        VLM_UNROLL for (int lane = 0; lane < W; ++lane) to[(i + lane) * step] = rounded[lane];
+      if (step != 1) VLM_UNROLL for (int lane = 0; lane < W; ++lane) to[(i + lane) * step] = rounded[lane];
     }
     for (; i < count; ++i) to[i * step] = bf16(from[i]);
   }
@@ -53,8 +52,8 @@ inline float store_bytes(const float* from, Index count, std::int8_t* to, Index 
 // A head's numbers of one key or value, `count` of them, into cell `cell` of the part that begins at `part` and has its
 // scales at `scales`.
 template <class Number>
-void store_cell(IsaLevel level, const float* from, Index count, std::byte* part, std::size_t scales,
-                Index cell, bool values) {
+void store_cell([[maybe_unused]] IsaLevel level, const float* from, Index count, std::byte* part,
+                std::size_t scales, Index cell, bool values) {
   constexpr Index cells = CellPages<Cpu>::cells;
   Number* numbers = reinterpret_cast<Number*>(part);
   Number* to = values ? numbers + cell * count : numbers + cell;
@@ -67,7 +66,6 @@ void store_cell(IsaLevel level, const float* from, Index count, std::byte* part,
   } else {
     store_floats(from, count, to, step);
   }
-  (void)level;
 }
 
 }  // namespace cpu
