@@ -446,7 +446,7 @@ BOOST_AUTO_TEST_CASE(blocks_that_are_refused) {
           folder.path +
           "\n"
           "  misshapen model.language_model.layers.0.mlp.up_proj.weight expected U8 [1, 576], [1, 448], "
-          "[1, 1024] or [1, 896], got U8 [1, 577]\n"
+          "[1, 1024] or [1, 1344], got U8 [1, 577]\n"
           "  try       take config.json and the weights from one checkpoint, and the type that fits it");
   using Learning = Model<One, Cpu, F32, Trainable<part::All>>;
   BOOST_TEST(message_of([&] { Learning::load(folder.path, FrozenWeights::Int8); }) ==

@@ -80,6 +80,42 @@ Description<Sizes> forward() {
   };
 }
 
+// Three weights of as many outputs each, the second with a bias or without one.
+Description<Sizes> forward_together() {
+  return {
+      .name = "linear forward of several weights",
+      .message = message<LinearForwards>(),
+      .tolerance = product,
+      .sizes = all_sizes,
+      .benchmarks = {{"1 x 2048 to 3 x 2048, bf16", {1, 2048, 2048, DType::BF16}}},
+      .work = [](const Sizes& s) { return Work{.flop = 3 * work_of(s).flop}; },
+      .tensors =
+          [](const Sizes& s, Draw& draw, Tensors& t) {
+            t.input("x", draw.normal(s.rows, s.inputs)).by_row();
+            for (const char* number : {"0", "1", "2"}) {
+              t.input(std::string("weight") + number, weight(s, draw)).stored(s.format, s.input_major);
+              t.output(std::string("y") + number, s.rows, s.outputs).by_row();
+            }
+            if (s.extra) t.input("bias", draw.normal(s.outputs)).vector();
+          },
+      .run =
+          [](Runtime<Cpu>& runtime, const Sizes&, const Memory& m) {
+            runtime.run(LinearForwards<Cpu, float>{
+                .x = m["x"],
+                .products = {{.weight = m["weight0"], .y = m["y0"]},
+                             {.weight = m["weight1"], .bias = m["bias"], .y = m["y1"]},
+                             {.weight = m["weight2"], .y = m["y2"]}},
+                .count = 3});
+          },
+      .reference =
+          [](const Sizes&, Tensors& t) {
+            t.result("y0", reference::linear(t["x"], t["weight0"], {}));
+            t.result("y1", reference::linear(t["x"], t["weight1"], t["bias"]));
+            t.result("y2", reference::linear(t["x"], t["weight2"], {}));
+          },
+  };
+}
+
 Description<Sizes> backward_input() {
   return {
       .name = "linear backward to the input",
@@ -151,6 +187,7 @@ Description<Sizes> backward_weight() {
 BOOST_AUTO_TEST_SUITE(ops_matmul)
 
 VLM_OPERATION(forward_agrees, forward());
+VLM_OPERATION(forward_of_several_weights_agrees, forward_together());
 VLM_OPERATION(backward_to_the_input_agrees, backward_input());
 VLM_OPERATION(backward_to_the_weight_agrees, backward_weight());
 
