@@ -54,9 +54,11 @@ struct Stack {
     }
     if constexpr (ForwardLast<Block, E>) {
       s.set_block(depth() - 1);
-      const auto given_back = s.scope();
-      typename Block::Saved slot;
-      blocks.back().forward_last(s, x, y, slot);
+      {
+        const auto given_back = s.scope();
+        typename Block::Saved slot;
+        blocks.back().forward_last(s, x, y, slot);
+      }
       hook(depth() - 1, y);
     } else {
       const Out<E> all = places[(depth() - 1) % 2];
