@@ -117,12 +117,17 @@ class Answering {
     }
     return bytes;
   }
+  // What a prompt must compute: of the last layer, keys and values, and one row of the rest, which is not counted.
   double prefill_flop() const {
     const ModelConfig& c = net_.config();
+    const std::string last = ".layers." + std::to_string(c.text.layers - 1) + ".";
     double weights = 0;
     for (const Parameter& p : net_.parameters())
-      if (p.name.find(".layers.") != p.name.npos) weights += static_cast<double>(p.count);
-    const double heads = static_cast<double>(c.text.heads * c.text.head_dim * c.text.layers);
+      if (p.name.find(".layers.") != p.name.npos &&
+          (p.name.find(last) == p.name.npos || p.name.find("k_proj") != p.name.npos ||
+           p.name.find("v_proj") != p.name.npos))
+        weights += static_cast<double>(p.count);
+    const double heads = static_cast<double>(c.text.heads * c.text.head_dim * (c.text.layers - 1));
     return 2 * weights * context + 2.0 * context * context * heads +
            2.0 * static_cast<double>(c.text.vocabulary * c.text.features);
   }
