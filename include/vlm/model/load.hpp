@@ -70,8 +70,8 @@ inline bool readable(DType type) { return type == DType::F32 || type == DType::B
 // What becomes of frozen matrices: they stay as the file stores them (bf16 and blocks are mapped and not copied), are
 // converted to f32, or to blocks (ops/weight_blocks.hpp) of bf16, 8 or 4 bits, but for the router and the patch embedding,
 // which stay as stored, and the mergers, which become bf16 blocks with Bf16 and else stay as stored. Blocks of bf16 have
-// codes where the processor multiplies pairs of bf16 and codes can hold the tensor. Vectors and the position table are f32
-// always, and so is what trains. Blocks in a file are loaded as Stored or as their own format.
+// codes where the processor has what decodes them (has_exponent_codes) and they can hold the tensor. Vectors and the
+// position table are f32 always, and so is what trains. Blocks in a file are loaded as Stored or as their own format.
 // Stored and F32 are exact but for f32 arithmetic. Bf16 keeps the numbers of a bf16 checkpoint, too, but its products
 // round the rows of activations to bf16, which is faster.
 enum class FrozenWeights { Stored, F32, Bf16, Int8, Int4 };
