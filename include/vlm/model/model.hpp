@@ -289,18 +289,15 @@ class Model {
                     View<const T, 2, Device> visual, const Rows* taps, Rows hidden) const {
     const Rows embedded = embed(s, batch, text, visual);
     const auto hook = text_hook(s, batch, taps);
-    bool done = false;
     if constexpr (requires { parts_->decoder.forward_last(s, embedded, hidden, hook); })
       if (config().text.layers > Spec::taps) {  // else the last layer's rows get rows of a tap
         parts_->decoder.forward_last(s, embedded, hidden, hook);
-        done = true;
+        return s.observe("text.norm", -1, hidden);
       }
-    if (!done) {
-      const Rows all = s.template keep<T>(batch.token_count(), features());
-      Saved saved;
-      parts_->decoder.forward(s, embedded, all, saved.decoder, hook);
-      s.run(Copy<Device, T>{.into = hidden, .from = last_rows(all, hidden.rows())});
-    }
+    const Rows all = s.template keep<T>(batch.token_count(), features());
+    Saved saved;
+    parts_->decoder.forward(s, embedded, all, saved.decoder, hook);
+    s.run(Copy<Device, T>{.into = hidden, .from = last_rows(all, hidden.rows())});
     s.observe("text.norm", -1, hidden);
   }
 

@@ -18,8 +18,8 @@ typedef std::uint8_t ByteLanes __attribute__((vector_size(64)));
 
 // The two pairs of a unit, in registers.
 struct CodeUnitDecoder {
-  ByteLanes three_bytes,
-      shifts;  // where each code's eight lie among the unit's bytes, and the code within 64 bits
+  ByteLanes three_bytes;  // where the eight codes that a place's code is one of lie among the unit's bytes
+  ByteLanes shifts;       // and the place's code among the bits of those eight
 
   __attribute__((VLM_TARGET_CODES, always_inline)) inline CodeUnitDecoder() {
     for (int i = 0; i < 64; ++i) {

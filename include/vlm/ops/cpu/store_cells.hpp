@@ -16,25 +16,14 @@ namespace vlm {
 namespace cpu {
 
 // `count` numbers, `step` apart where they are stored.
-inline void store_floats(const float* from, Index count, float* to, Index step) {
+inline void store_numbers(const float* from, Index count, float* to, Index step) {
   for (Index i = 0; i < count; ++i) to[i * step] = from[i];
 }
-struct StoreBf16Kernel {
-  template <int W>
-  VLM_INLINE static void run(const float* from, Index count, bf16* to, Index step) {
-    bf16 rounded[W];
-    Index i = 0;
-    for (; i + W <= count; i += W) {
-      Floats<W> lanes;
-      load<W>(lanes, from + i);
-      store_bf16<W>(step == 1 ? to + i : rounded, lanes);
-      if (step != 1) VLM_UNROLL for (int lane = 0; lane < W; ++lane) to[(i + lane) * step] = rounded[lane];
-    }
-    for (; i < count; ++i) to[i * step] = bf16(from[i]);
-  }
-};
+inline void store_numbers(const float* from, Index count, bf16* to, Index step) {
+  for (Index i = 0; i < count; ++i) to[i * step] = bf16(from[i]);
+}
 // Returns the scale.
-inline float store_bytes(const float* from, Index count, std::int8_t* to, Index step) {
+inline float store_numbers(const float* from, Index count, std::int8_t* to, Index step) {
   float most = 0;
   bool finite = true;
   for (Index i = 0; i < count; ++i) {
@@ -52,19 +41,17 @@ inline float store_bytes(const float* from, Index count, std::int8_t* to, Index 
 // A head's numbers of one key or value, `count` of them, into cell `cell` of the part that begins at `part` and has its
 // scales at `scales`.
 template <class Number>
-void store_cell([[maybe_unused]] IsaLevel level, const float* from, Index count, std::byte* part,
-                std::size_t scales, Index cell, bool values) {
+void store_cell(const float* from, Index count, std::byte* part, std::size_t scales, Index cell,
+                bool values) {
   constexpr Index cells = CellPages<Cpu>::cells;
   Number* numbers = reinterpret_cast<Number*>(part);
   Number* to = values ? numbers + cell * count : numbers + cell;
   const Index step = values ? 1 : cells;
   if constexpr (std::is_same_v<Number, std::int8_t>) {
-    const float scale = store_bytes(from, count, to, step);
+    const float scale = store_numbers(from, count, to, step);
     std::memcpy(part + scales + static_cast<std::size_t>(cell) * sizeof scale, &scale, sizeof scale);
-  } else if constexpr (std::is_same_v<Number, bf16>) {
-    dispatch<StoreBf16Kernel>(level, from, count, to, step);
   } else {
-    store_floats(from, count, to, step);
+    store_numbers(from, count, to, step);
   }
 }
 
@@ -84,7 +71,7 @@ void compute(Queue<Cpu>& queue, const StoreCells<Cpu, T>& op, Scratch) {
         const Index place = pages.places(i);
         std::byte* page = pages.table(place / cells);
         for (const bool values : {false, true})
-          store(queue.level(), (values ? op.values : op.keys).row(i) + head * pages.head_dim, pages.head_dim,
+          store((values ? op.values : op.keys).row(i) + head * pages.head_dim, pages.head_dim,
                 page + pages.offset(op.block, head, values), pages.scales_offset(), place % cells, values);
       }
   });
