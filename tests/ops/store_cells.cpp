@@ -11,6 +11,7 @@
 #include <vlm/core/random.hpp>
 #include <vlm/core/runtime.hpp>
 #include <vlm/ops/attention.hpp>
+#include <vlm/ops/cpu/attention.hpp>
 
 #include "ops/description.hpp"
 
@@ -63,7 +64,11 @@ float stored(const Paged& paged, Index place, Index block, Index head, bool is_v
   const Index cell = place % page_cells, head_dim = paged.pages.head_dim;
   const std::byte* part =
       paged.table[static_cast<std::size_t>(place / page_cells)] + paged.pages.offset(block, head, is_value);
-  const Index at = is_value ? cell * head_dim + j : j * page_cells + cell;
+  const bool paired = paged.pages.format == CellFormat::BF16;
+  const auto place_of = [paired](Index k, Index other, Index others) {  // of summed number k
+    return paired ? (k / 2 * others + other) * 2 + k % 2 : k * others + other;
+  };
+  const Index at = is_value ? place_of(cell, j, head_dim) : place_of(j, cell, page_cells);
   switch (paged.pages.format) {
     case CellFormat::F32:
       return reinterpret_cast<const float*>(part)[at];
@@ -210,6 +215,12 @@ struct PagedAttention {
   }
 };
 
+struct Cells {
+  CellFormat format;
+  Index head_dim;
+  bool rounded = false;
+};
+
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
@@ -305,6 +316,46 @@ BOOST_AUTO_TEST_CASE(attention_reads_pages_as_rows) {
       }
 }
 
+// Rounded attention over bf16 cells has the bits of rounded attention over many rows, whatever the number of queries, and
+// is as near to the exact one as rounding of queries and weights allows; elsewhere the operation is exact.
+BOOST_AUTO_TEST_CASE(rounded_attention_over_pages) {
+  const std::vector<Packed> all = {{{1}, {3}, 16, 1, 16},
+                                   {{40, 3}, {201, 128}, 6, 2, 64},
+                                   {{130}, {130}, 2, 1, 128},
+                                   {{13, 1, 7}, {64, 63, 400}, 16, 1, 32},
+                                   {{30, 1}, {1101, 2060}, 4, 2, 16},
+                                   {{9}, {77}, 4, 2, 24}};
+  for (const IsaLevel level : tests::detail::levels())
+    for (const CellFormat format : formats)
+      for (const Packed& sizes : all) {
+        PagedAttention attention(sizes, format);
+        Runtime<Cpu> runtime(2, level);
+        attention.store(runtime);
+        attention.take_stored();
+        const std::vector<float> exact = attention.over_pages(runtime);
+        attention.op.rounded = true;
+        const std::vector<float> ours = attention.over_pages(runtime), rows = attention.over_rows(runtime);
+        BOOST_TEST_CONTEXT(name_of(level) << ", " << name_of(format) << ", keys " << attention.key_count) {
+          const bool rounds = cpu::attention::multiplies_pairs(level) && format == CellFormat::BF16 &&
+                              sizes.head_dim % 16 == 0;
+          BOOST_TEST(same_bits(ours, exact) == !rounds);
+          double squares = 0, errors = 0;
+          for (std::size_t i = 0; i < ours.size(); ++i) {
+            squares += static_cast<double>(exact[i]) * exact[i];
+            errors += (static_cast<double>(ours[i]) - exact[i]) * (static_cast<double>(ours[i]) - exact[i]);
+          }
+          BOOST_TEST(std::sqrt(errors / squares) < 0.01);
+          const Index group = sizes.heads / sizes.kv_heads;
+          for (std::size_t s = 0; rounds && s < sizes.queries.size(); ++s) {
+            if (sizes.queries[s] * group <= cpu::attention::few_rows) continue;
+            const auto begin = static_cast<std::size_t>(attention.offsets[s] * attention.wide),
+                       end = static_cast<std::size_t>(attention.offsets[s + 1] * attention.wide);
+            BOOST_TEST(std::memcmp(&ours[begin], &rows[begin], (end - begin) * sizeof(float)) == 0);
+          }
+        }
+      }
+}
+
 // What int8 costs attention itself, of keys and values drawn from a normal distribution.
 BOOST_AUTO_TEST_CASE(int8_cells_are_near_f32) {
   PagedAttention attention({{5}, {700}, 4, 2, 128}, CellFormat::I8);
@@ -322,16 +373,21 @@ BOOST_AUTO_TEST_CASE(int8_cells_are_near_f32) {
 // Queries one by one, some together, all together; any number of threads, which are more than key heads or fewer.
 BOOST_AUTO_TEST_CASE(chunks_and_threads_keep_the_bits_of_pages) {
   for (const IsaLevel level : tests::detail::levels())
-    for (const CellFormat format : formats)
+    for (const auto& [format, head_dim, rounded] : {Cells{CellFormat::F32, 24},
+                                                    {CellFormat::BF16, 24},
+                                                    {CellFormat::BF16, 32, true},
+                                                    {CellFormat::I8, 24}})
       for (const auto& [heads, kv_heads] : {std::pair<Index, Index>{2, 1}, {6, 3}}) {
-        const std::vector<Index> keys = {2200, 900};
-        PagedAttention whole({{20, 20}, keys, heads, kv_heads, 24}, format);
+        const std::vector<Index> keys = {2201, 900};
+        PagedAttention whole({{20, 20}, keys, heads, kv_heads, head_dim}, format);
+        whole.op.rounded = rounded;
         Runtime<Cpu> runtime(1, level);
         whole.store(runtime);
         const std::vector<float> expected = whole.over_pages(runtime);
         for (const int threads : {1, 2, 3, 4, 7})
           for (const Index count : {1, 3, 20}) {  // the last so many queries of both sequences
-            PagedAttention part({{count, count}, keys, heads, kv_heads, 24}, format);
+            PagedAttention part({{count, count}, keys, heads, kv_heads, head_dim}, format);
+            part.op.rounded = rounded;
             Runtime<Cpu> some(threads, level);
             part.store(some);
             std::vector<float> q, y;

@@ -1,8 +1,10 @@
 // CellPages<Device>: the cells of a key/value cache in pages. A cell holds the key and the value of one token in every
 // block of the decoder; a page holds `cells` neighbouring cells of a sequence, for each block and key head a part
 //   keys [head_dim, cells], values [cells, head_dim]
-// as products read them: scores are summed for all keys of a page at once, values one key after the other. In int8 the
-// numbers of a key or value of one head share a scale, and stand for n * scale; the scales [cells], f32, follow theirs.
+// as products read them: scores are summed for all keys of a page at once, values one key after the other. In bf16 two
+// numbers of a sum stand side by side, for products of pairs:
+//   keys [head_dim / 2, cells, 2], values [cells / 2, head_dim, 2]
+// In int8 the numbers of a key or value of one head share a scale, and stand for n * scale; the scales [cells], f32, follow theirs.
 // Sequences that begin alike can share pages.
 #pragma once
 

@@ -211,7 +211,8 @@ struct Attention {
                                  .logsumexp = saved.logsumexp,
                                  .layout = layout,
                                  .pages = sequences.pages,
-                                 .block = s.block()});
+                                 .block = s.block(),
+                                 .rounded = sequences.pages && is_blocks(q_proj.weight.format())});
     o_proj.forward(s, saved.y, y, saved.o_proj);
   }
 
@@ -263,7 +264,7 @@ struct FusedAttention {
                                  .y = saved.y,
                                  .logsumexp = saved.logsumexp,
                                  .layout = detail::attention_layout(s.sequences(), sizes),
-                                 .rounded = is_bf16_blocks(qkv.weight.format())});
+                                 .rounded = is_blocks(qkv.weight.format())});
     proj.forward(s, saved.y, y, saved.out_proj);
   }
 

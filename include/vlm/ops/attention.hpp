@@ -32,8 +32,9 @@ struct AttentionForward {
   AttentionLayout<D> layout{};    // its key_begin has no meaning for pages
   CellPages<D> pages{};           // in place of k and v
   Index block = 0;                // whose keys and values are read from the pages
-  // Queries, keys, values and softmax weights may be rounded to bf16 before products, where that is faster: without pages,
-  // on processors that multiply pairs of bf16, and for sequences of more than a few rows.
+  // Queries, keys, values and softmax weights may be rounded to bf16 before products, where that is faster, on processors
+  // that multiply pairs of bf16: over cells in bf16 where head_dim is a multiple of 16, whatever the number of rows; over
+  // rows for sequences of more than a few.
   bool rounded = false;
 };
 

@@ -12,7 +12,7 @@ namespace vlm {
 
 template <class D, class T>
 struct StoreCells {
-  View<const T, 2, D> keys{}, values{};  // [rows, pages.heads * pages.head_dim]
+  View<const T, 2, D> keys{}, values{};  // [rows, pages.heads * pages.head_dim]; in bf16 head_dim is even
   CellPages<D> pages{};                  // pages.places: [rows], distinct
   Index block = 0;
 };

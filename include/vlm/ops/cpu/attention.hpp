@@ -62,9 +62,17 @@ StoredRows stored_rows(const AttentionForward<Cpu, T>& op, const View<const T, 2
           .format = pages.format};
 }
 
+// Whether products of a sequence's rows are of pairs.
+template <class T>
+bool is_rounded(const AttentionForward<Cpu, T>& op, Index rows, IsaLevel level) {
+  if (!op.rounded || !multiplies_pairs(level)) return false;
+  return op.pages ? op.pages.format == CellFormat::BF16 && op.layout.head_dim % 16 == 0 : rows > few_rows;
+}
+
 // All rows of a sequence and some key heads.
 template <class T>
-ForwardTask forward_task(const AttentionForward<Cpu, T>& op, Index sequence, Index kv_head, Index heads) {
+ForwardTask forward_task(const AttentionForward<Cpu, T>& op, Index sequence, Index kv_head, Index heads,
+                         IsaLevel level) {
   const AttentionLayout<Cpu>& layout = op.layout;
   const SequenceRows span = rows_of_sequence(layout, sequence);
   const Index group = layout.heads / layout.kv_heads, wide = kv_head * group * layout.head_dim;
@@ -84,7 +92,8 @@ ForwardTask forward_task(const AttentionForward<Cpu, T>& op, Index sequence, Ind
           .head_dim = layout.head_dim,
           .first_visible = span.keys - span.queries + 1,
           .causal = layout.causal,
-          .scale = layout.scale};
+          .scale = layout.scale,
+          .rounded = is_rounded(op, span.queries * group, level)};
 }
 
 // How many spans of each key head are tasks at once where every sequence has one query: as many as give all threads the
@@ -110,7 +119,7 @@ void compute_spans(Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op, Index 
   float* states = floats + queue.threads() * ForwardScratch::floats(layout.head_dim);
   const auto states_of = [&](Index unit) { return states + unit * (spans + 1) * size; };
   const auto task_of = [&](Index unit) {
-    return forward_task(op, unit / layout.kv_heads, unit % layout.kv_heads, 1);
+    return forward_task(op, unit / layout.kv_heads, unit % layout.kv_heads, 1, queue.level());
   };
   for (Index first = 0; first < keys; first += spans * span_keys) {
     queue.parallel(units * spans, [&](Index task, int worker) {
@@ -177,8 +186,8 @@ void compute(Queue<Cpu>& queue, const AttentionForward<Cpu, T>& op, Scratch scra
     const Index size = ((rows + some - 1) / some + few_rows - 1) / few_rows * few_rows;
     const Index first_row = (part - parts[s]) * size, heads = rows <= few_rows ? together : 1;
     if (kv_head % heads != 0 || first_row >= rows) return;
-    ForwardTask forward = forward_task(op, s, kv_head, std::min(heads, layout.kv_heads - kv_head));
-    forward.rounded = op.rounded && !op.pages && rows > few_rows && multiplies_pairs(queue.level());
+    ForwardTask forward =
+        forward_task(op, s, kv_head, std::min(heads, layout.kv_heads - kv_head), queue.level());
     forward.first_row = first_row;
     forward.rows = std::min(size, rows - first_row);
     cpu::dispatch<ForwardKernel>(queue.level(), static_cast<const ForwardTask*>(&forward),

@@ -2,8 +2,8 @@
 // keys are walked block by block, from the first of the sequence, with a running softmax in base 2. After each span of
 // keys the running softmax begins anew, and the spans are added in order: so a span can be another thread's task.
 // Rounded tasks multiply pairs of bf16: of features for scores, of keys for values. Borders of blocks and spans hang on
-// the keys alone. Rows of keys are turned panel by panel in the worker's scratch, pages are read as they are stored;
-// scores stay in the scratch, which hangs neither on queries nor on keys.
+// the keys alone. Rows of keys are turned panel by panel in the worker's scratch, pages are read as they are stored or
+// widened there; scores stay in the scratch, which hangs neither on queries nor on keys.
 #pragma once
 
 #include <algorithm>
@@ -64,9 +64,9 @@ struct ForwardTask {
   Index first_visible;  // keys that query 0 sees, if causal; each further query sees one more
   bool causal;
   float scale;
-  bool rounded = false;  // to bf16 before products; only at W = 16, without pages
+  bool rounded = false;  // to bf16 before products; only at W = 16
 
-  bool few() const { return rows <= few_rows && !rounded; }
+  bool few() const { return rows <= few_rows && (k.pages || !rounded); }
   Index query(Index r) const { return (first_row + r) / group; }
   Index head(Index h, Index r) const { return h * group + (first_row + r) % group; }
   Index visible(Index r) const {
@@ -190,8 +190,10 @@ struct ForwardSteps {
       for (Index h = 0; h < t.heads; ++h) score_panel<W>(t, s, h, first, key, some);
     }
     for (Index h = 0; h < t.heads; ++h)
-      for (Index r = 0; r < t.rows; ++r)
+      for (Index r = 0; r < t.rows; ++r) {
         soften<W>(t, s, state, h * t.rows + r, std::min(t.visible(r) - first, width), width);
+        if (t.rounded) round_weights<W>(s.scores + (h * t.rows + r) * s.scores_pitch, width);
+      }
     if (t.v.scales > 0)
       for (Index key = 0; key < width; key += key_panel)
         scale_panel<W>(t, s, t.v.page_scales(first + key), key, std::min(key_panel, width - key));
@@ -200,6 +202,11 @@ struct ForwardSteps {
     for (Index h = 0; h < t.heads; ++h) add_values<W>(t, s, state, h, first, width);
   }
 
+  // In place. Weights behind the last visible key are zeros.
+  template <int W>
+  VLM_INLINE static void round_weights(float* weights, Index width) {
+    round_row<W>(weights, (width + W - 1) / W * W, 1, weights);
+  }
   // Scores, or weights, of a panel of keys times the scales of its cells. Scores are a multiple of W; what the scales
   // behind the last key make of them is masked.
   template <int W>
@@ -214,7 +221,7 @@ struct ForwardSteps {
                                      Index key, Index width) {
     constexpr Index pitch = key_panel + 16;
     if constexpr (has_pairs<W>)
-      if (t.rounded) return score_pairs<W>(t, s, h, first, key, width);
+      if (t.rounded && !t.k.pages) return score_pairs<W>(t, s, h, first, key, width);
     if (!t.k.pages) {
       turn<W>(t.k.rows + (first + key) * t.k.pitch + h * t.head_dim, t.k.pitch, width, t.head_dim, s.keys,
               pitch);
@@ -224,9 +231,28 @@ struct ForwardSteps {
     if (t.k.format == CellFormat::F32)
       return score<W>(t, s, h, first, key, width, reinterpret_cast<const float*>(page), key_panel);
     if (t.k.format == CellFormat::BF16)
-      return score_page<W>(t, s, first, key, width, reinterpret_cast<const bf16*>(page));
-    score_page<W>(t, s, first, key, width, reinterpret_cast<const std::int8_t*>(page));
+      return score_joined<W>(t, s, first, key, width, reinterpret_cast<const Joined*>(page));
+    if (t.few()) {
+      score<W>(t, s, 0, first, key, width, reinterpret_cast<const std::int8_t*>(page), key_panel);
+    } else {
+      for (Index j = 0; j < t.head_dim; ++j)
+        widen_row<W>(reinterpret_cast<const std::int8_t*>(page) + j * key_panel, key_panel,
+                     s.keys + j * pitch);
+      score<W>(t, s, 0, first, key, width, static_cast<const float*>(s.keys), pitch);
+    }
     scale_panel<W>(t, s, t.k.page_scales(first + key), key, width);
+  }
+  template <int W>
+  VLM_INLINE static void score_joined(const ForwardTask& t, const ForwardScratch& s, Index first, Index key,
+                                      Index width, const Joined* page) {
+    constexpr Index pitch = key_panel + 16;
+    if constexpr (has_pairs<W>)
+      if (t.rounded)
+        return score<W>(t, s, 0, first, key, width, reinterpret_cast<const Pair*>(page), key_panel);
+    if (t.few()) return score<W>(t, s, 0, first, key, width, page, key_panel);
+    for (Index j = 0; j < t.head_dim; j += 2)
+      part_row<W>(page + j / 2 * key_panel, key_panel, s.keys + j * pitch, s.keys + (j + 1) * pitch);
+    score<W>(t, s, 0, first, key, width, static_cast<const float*>(s.keys), pitch);
   }
   // The rows are rounded to the values' scratch, and turned as words.
   template <int W>
@@ -239,14 +265,6 @@ struct ForwardSteps {
                    s.values + i * words);
     turn<W>(s.values, words, width, words, s.keys, pitch);
     score<W>(t, s, h, first, key, width, reinterpret_cast<const Pair*>(s.keys), pitch);
-  }
-  template <int W, class Number>
-  VLM_INLINE static void score_page(const ForwardTask& t, const ForwardScratch& s, Index first, Index key,
-                                    Index width, const Number* page) {
-    if (t.rows <= few_rows) return score<W>(t, s, 0, first, key, width, page, key_panel);
-    constexpr Index pitch = key_panel + 16;
-    for (Index j = 0; j < t.head_dim; ++j) widen_row<W>(page + j * key_panel, key_panel, s.keys + j * pitch);
-    score<W>(t, s, 0, first, key, width, static_cast<const float*>(s.keys), pitch);
   }
   // Of turned keys, [head_dim, width].
   template <int W, class Number>
@@ -261,7 +279,7 @@ struct ForwardSteps {
                              .b_pitch = pitch,
                              .c = to,
                              .c_pitch = s.scores_pitch,
-                             .k = std::is_same_v<Number, Pair> ? t.head_dim / 2 : t.head_dim,
+                             .k = t.head_dim / numbers_in<Number>,
                              .add = false};
     const Index padded = (width + W - 1) / W * W;
     if (t.few()) return multiply<W>(scores, t.rows, padded);
@@ -303,25 +321,42 @@ struct ForwardSteps {
       const std::byte* page = t.v.page(first + key);
       if (t.v.format == CellFormat::F32)
         add_values_of<W>(t, s, state, 0, key, some, reinterpret_cast<const float*>(page), t.head_dim);
-      else if (t.v.format == CellFormat::BF16)
-        add_values_of<W>(t, s, state, 0, key, some, reinterpret_cast<const bf16*>(page), t.head_dim);
-      else
+      else if (t.v.format == CellFormat::I8)
         add_values_of<W>(t, s, state, 0, key, some, reinterpret_cast<const std::int8_t*>(page), t.head_dim);
+      else if (t.rounded)
+        add_joined_values<W>(t, s, state, key, some, reinterpret_cast<const Pair*>(page));
+      else
+        add_joined_values<W>(t, s, state, key, some, reinterpret_cast<const Joined*>(page));
+    }
+  }
+  // Nothing is known of what stands beside a last single key.
+  template <int W, class Number>
+  VLM_INLINE static void add_joined_values(const ForwardTask& t, const ForwardScratch& s,
+                                           const ForwardState& state, Index key, Index width,
+                                           const Number* values) {
+    if constexpr (std::is_same_v<Number, Joined> || has_pairs<W>) {
+      const Index even = width / 2 * 2;
+      if (even > 0) add_values_of<W>(t, s, state, 0, key, even, values, t.head_dim);
+      if (even == width) return;
+      first_of_row<W>(values + even / 2 * t.head_dim, t.head_dim, s.values);
+      add_values_of<W>(t, s, state, 0, key + even, 2, reinterpret_cast<const Number*>(s.values), t.head_dim);
     }
   }
   template <int W, class Number>
   VLM_INLINE static void add_values_of(const ForwardTask& t, const ForwardScratch& s,
                                        const ForwardState& state, Index h, Index key, Index width,
                                        const Number* values, Index pitch) {
-    const ProductOf<Number> product{.a = s.scores + h * t.rows * s.scores_pitch + key,
-                                    .a_row = s.scores_pitch,
-                                    .a_k = 1,
-                                    .b = values,
-                                    .b_pitch = pitch,
-                                    .c = state.y + h * t.rows * s.pitch,
-                                    .c_pitch = s.pitch,
-                                    .k = width,
-                                    .add = true};
+    constexpr int numbers = numbers_in<Number>;
+    const ProductOf<Number> product{
+        .a = s.scores + h * t.rows * s.scores_pitch + key / numbers * floats_for<Number>,
+        .a_row = s.scores_pitch,
+        .a_k = 1,
+        .b = values,
+        .b_pitch = pitch,
+        .c = state.y + h * t.rows * s.pitch,
+        .c_pitch = s.pitch,
+        .k = width / numbers,
+        .add = true};
     multiply<W>(product, t.rows, t.head_dim);
   }
 
@@ -335,17 +370,25 @@ struct ForwardSteps {
       pack_values<W>(t, s, h, first, key, std::min(key_panel, width - key));
     add_packed_values<W>(t, s, state, h, first, width, static_cast<const float*>(s.values));
   }
-  // The same in pairs of keys. Weights behind the last visible key are zeros.
+  // The same in pairs of keys.
   template <int W>
   VLM_INLINE static void add_pairs(const ForwardTask& t, const ForwardScratch& s, const ForwardState& state,
                                    Index h, Index first, Index width) {
     const float* values = t.v.rows + first * t.v.pitch + h * t.head_dim;
-    for (Index key = 0; key < width; key += 2)
-      join_rows<W>(values + key * t.v.pitch, key + 1 < width ? values + (key + 1) * t.v.pitch : nullptr,
-                   t.head_dim, s.values + key / 2 * s.pitch);
-    for (Index r = 0; r < t.rows; ++r) {
-      float* weights = s.scores + (h * t.rows + r) * s.scores_pitch;
-      round_row<W>(weights, (width + W - 1) / W * W, 1, weights);
+    for (Index key = 0; key < width; key += 2) {
+      float* to = s.values + key / 2 * s.pitch;
+      const bool single = key + 1 == width;
+      if (!t.v.pages) {
+        join_rows<W>(values + key * t.v.pitch, single ? nullptr : values + (key + 1) * t.v.pitch, t.head_dim,
+                     to);
+        continue;
+      }
+      const auto* page =
+          reinterpret_cast<const Pair*>(t.v.page(first + key)) + key % key_panel / 2 * t.head_dim;
+      if (single)
+        first_of_row<W>(page, t.head_dim, to);
+      else
+        std::memcpy(to, page, static_cast<std::size_t>(t.head_dim) * sizeof *page);
     }
     add_packed_values<W>(t, s, state, h, first, width, reinterpret_cast<const Pair*>(s.values));
   }
@@ -353,7 +396,7 @@ struct ForwardSteps {
   VLM_INLINE static void add_packed_values(const ForwardTask& t, const ForwardScratch& s,
                                            const ForwardState& state, Index h, Index first, Index width,
                                            const Number* values) {
-    constexpr Index together = std::is_same_v<Number, Pair> ? 2 : 1;
+    constexpr Index together = numbers_in<Number>;
     const float* weights = s.scores + h * t.rows * s.scores_pitch;
     float* y = state.y + h * t.rows * s.pitch;
     ProductOf<Number> product{.a = weights,
@@ -387,9 +430,16 @@ struct ForwardSteps {
     if (t.v.format == CellFormat::F32)
       widen_rows<W>(reinterpret_cast<const float*>(page), t.head_dim, t, s, key, width);
     else if (t.v.format == CellFormat::BF16)
-      widen_rows<W>(reinterpret_cast<const bf16*>(page), t.head_dim, t, s, key, width);
+      part_rows<W>(reinterpret_cast<const Joined*>(page), t, s, key, width);
     else
       widen_rows<W>(reinterpret_cast<const std::int8_t*>(page), t.head_dim, t, s, key, width);
+  }
+  // The row behind a last single one is room for what stands beside it.
+  template <int W>
+  VLM_INLINE static void part_rows(const Joined* from, const ForwardTask& t, const ForwardScratch& s,
+                                   Index key, Index width) {
+    for (Index i = 0; i < width; i += 2, from += t.head_dim)
+      part_row<W>(from, t.head_dim, s.values + (key + i) * s.pitch, s.values + (key + i + 1) * s.pitch);
   }
   template <int W, class Number>
   VLM_INLINE static void widen_rows(const Number* from, Index pitch, const ForwardTask& t,

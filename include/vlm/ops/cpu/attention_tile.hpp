@@ -20,6 +20,15 @@ namespace vlm::cpu::attention {
 struct Pair {
   bf16 first, second;
 };
+// The same, each to be widened to f32: A has two floats for it.
+struct Joined {
+  bf16 first, second;
+};
+// How many numbers of k an element of B is, and how many floats of A belong to it.
+template <class B>
+inline constexpr int numbers_in = std::is_same_v<B, Pair> || std::is_same_v<B, Joined> ? 2 : 1;
+template <class B>
+inline constexpr int floats_for = std::is_same_v<B, Joined> ? 2 : 1;
 
 // Whether kernels of W lanes have products of pairs: not in clang++ builds (VLM_INLINE_AVX512).
 #if defined(__x86_64__) && !defined(__clang__)
@@ -58,23 +67,13 @@ template <int W>
 VLM_INLINE void load_numbers(Floats<W>& lanes, const float* from) {
   load<W>(lanes, from);
 }
+// Both numbers of joined ones.
 template <int W>
-VLM_INLINE void load_numbers(Floats<W>& lanes, const bf16* from) {
-  using Halves = typename NumberTypes<std::uint16_t, W>::Numbers;
-  Unsigned<W> wide;
-#if defined(__x86_64__) && !defined(__clang__)
-  if constexpr (W == 16) {
-    asm("vpmovzxwd %1, %0" : "=v"(wide) : "m"(*reinterpret_cast<const Halves*>(from)));
-  } else if constexpr (W == 8) {
-    asm("vpmovzxwd %1, %0" : "=x"(wide) : "m"(*reinterpret_cast<const Halves*>(from)));
-  } else
-#endif
-  {
-    Halves halves;
-    std::memcpy(&halves, from, sizeof halves);
-    wide = __builtin_convertvector(halves, Unsigned<W>);
-  }
-  lanes = (Floats<W>)(wide << 16);
+VLM_INLINE void load_joined(Floats<W>& first, Floats<W>& second, const Joined* from) {
+  Unsigned<W> words;
+  std::memcpy(&words, from, sizeof words);
+  first = (Floats<W>)(words << 16);
+  second = (Floats<W>)(words & 0xffff0000u);
 }
 template <int W>
 VLM_INLINE void load_numbers(Floats<W>& lanes, const std::int8_t* from) {
@@ -115,7 +114,7 @@ VLM_INLINE void multiply_numbers(Floats<W> (&sum)[Rows][Vectors], const float* c
   }
 }
 
-// The same, also for pairs.
+// The same, also for pairs and joined numbers, the first of which comes first.
 template <int W, int Rows, int Vectors, bool RowMajor, class B>
 VLM_INLINE void multiply_step(Floats<W> (&sum)[Rows][Vectors], const float* const* a, Index a_row, int at,
                               const B* b) {
@@ -131,6 +130,16 @@ VLM_INLINE void multiply_step(Floats<W> (&sum)[Rows][Vectors], const float* cons
     return;
   } else
 #endif
+      if constexpr (std::is_same_v<B, Joined>) {
+    static_assert(RowMajor);
+    Floats<W> first[Vectors], second[Vectors];
+    VLM_UNROLL for (int v = 0; v < Vectors; ++v) load_joined<W>(first[v], second[v], b + v * W);
+    VLM_UNROLL for (int i = 0; i < Rows; ++i) {
+      const float* left = a[i / 3] + i % 3 * a_row + at;
+      VLM_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] += left[0] * first[v];
+      VLM_UNROLL for (int v = 0; v < Vectors; ++v) sum[i][v] += left[1] * second[v];
+    }
+  } else
     multiply_numbers<W, Rows, Vectors, RowMajor>(sum, a, a_row, at, b);
 }
 // Either a_k or a_row is 1. Steps are unrolled: additions of addresses compete with multiply-adds for ports.
@@ -144,7 +153,7 @@ VLM_INLINE void multiply_tile(const ProductOf<B>& p) {
       sum[i][v] = Floats<W>{};
   }
   constexpr int groups = RowMajor ? (Rows + 2) / 3 : 1;
-  constexpr int unrolled = 4;
+  constexpr int unrolled = 4, floats = floats_for<B>;
   const float* a[groups];
   VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] = p.a + 3 * group * p.a_row;
   const B* b = p.b;
@@ -152,15 +161,16 @@ VLM_INLINE void multiply_tile(const ProductOf<B>& p) {
   Index left = p.k;
   for (; left >= unrolled; left -= unrolled) {
     VLM_UNROLL for (int at = 0; at < unrolled; ++at) {
-      multiply_step<W, Rows, Vectors, RowMajor>(sum, a, a_row, at, b);
+      multiply_step<W, Rows, Vectors, RowMajor>(sum, a, a_row, at * floats, b);
       b += b_pitch;
       if constexpr (!RowMajor) a[0] += a_k;
     }
-    if constexpr (RowMajor) VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] += unrolled;
+    if constexpr (RowMajor)
+      VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] += unrolled * floats;
   }
   for (; left > 0; --left, b += b_pitch) {
     multiply_step<W, Rows, Vectors, RowMajor>(sum, a, a_row, 0, b);
-    VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] += a_k;
+    VLM_UNROLL for (int group = 0; group < groups; ++group) a[group] += a_k * floats;
   }
   VLM_UNROLL for (int i = 0; i < Rows; ++i) VLM_UNROLL for (int v = 0; v < Vectors; ++v)
       store<W>(p.c + i * p.c_pitch + v * W, sum[i][v]);
@@ -295,6 +305,32 @@ VLM_INLINE void widen_row(const B* from, Index columns, float* to) {
       const Floats<8> zeros{};
       store<8>(to + 8, zeros);
     }
+}
+// first, second = the numbers of each pair, then zeros up to a multiple of W; columns are a multiple of 8.
+template <int W>
+VLM_INLINE void part_row(const Joined* from, Index columns, float* first, float* second) {
+  for (; columns >= W; columns -= W, from += W, first += W, second += W) {
+    Floats<W> low, high;
+    load_joined<W>(low, high, from);
+    store<W>(first, low);
+    store<W>(second, high);
+  }
+  if constexpr (W == 16)
+    if (columns > 0) {
+      part_row<8>(from, 8, first, second);
+      const Floats<8> zeros{};
+      store<8>(first + 8, zeros);
+      store<8>(second + 8, zeros);
+    }
+}
+// to = the first number of each pair, beside a zero.
+template <int W, class B>
+VLM_INLINE void first_of_row(const B* from, Index columns, float* to) {
+  static_assert(numbers_in<B> == 2);
+  for (Index i = 0; i < columns; ++i) {
+    const B alone{from[i].first, bf16()};
+    std::memcpy(to + i, &alone, sizeof alone);
+  }
 }
 // to = factor * from in bf16, two of a row in each float; columns are a multiple of 8. `to` may be `from`.
 template <int W>

@@ -89,9 +89,10 @@ struct Bf16CodeRow {
   }
 
  private:
-  // What is fetched before it is read. Units are read in a loop that is not unrolled: the processor foresees loads that step
-  // from line to line, and none that step from block to block.
-  static constexpr Index bytes_ahead = 3 * code_block_bytes;
+  // What is fetched before it is read: no more, since what is asked for takes the place of what the processor foresees.
+  // Units are read in a loop that is not unrolled: it foresees loads that step from line to line, and none that step from
+  // block to block.
+  static constexpr Index bytes_ahead = 4 * CodeUnit::bytes;
 
   VLM_INLINE void next_panels(Index count) {
     panel += count * panel_pitch;
@@ -102,7 +103,6 @@ struct Bf16CodeRow {
   __attribute__((VLM_TARGET_CODES, always_inline)) inline void add(float* sums) const {
     const CodeUnitDecoder decoder;
     const CodePanel<const std::byte> first(panel, a.inputs);
-    const Index following = Panels * panel_pitch - (first.far() - first.near(0));
     Floats<16> sum[Panels];
     VLM_UNROLL for (int v = 0; v < Panels; ++v) sum[v] = Floats<16>{};
     for (Index slab = 0; slab < a.slabs(); ++slab) {
@@ -119,15 +119,13 @@ struct Bf16CodeRow {
       for (Index block = first.blocks(slab); block > 0; --block) {
         VLM_UNROLL for (int v = 0; v < Panels; ++v) rare[v] =
             std::min(rare[v], first.last_rare() + v * panel_pitch);
-        // Behind the last slab, the panels that follow.
-        const Index ahead = bytes_ahead + (first.far() - unit[0] > bytes_ahead ? 0 : following);
         for (const bf16* end = x + block_inputs; x != end; x += 4) {
           Integers<16> left, right;
           spread_pair(left, x);
           spread_pair(right, x + 2);
           VLM_UNROLL for (int v = 0; v < Panels; ++v) {
-            __builtin_prefetch(unit[v] + ahead);
-            __builtin_prefetch(unit[v] + ahead + 64);
+            __builtin_prefetch(unit[v] + bytes_ahead);
+            __builtin_prefetch(unit[v] + bytes_ahead + 64);
             ByteLanes pair, next;
             decoder.decode(pair, next, exponents[v], unit[v], rare[v]);
             add_products(sum[v], left, (Integers<16>)pair);

@@ -9,8 +9,6 @@
 namespace vlm::cpu {
 
 inline constexpr int most_panels = 4;
-// Bytes of a panel that few rows fetch ahead, across the pages that the processor's own fetching stops at.
-inline constexpr Index panel_ahead = 4096;
 
 // Up to four panels, from a slab's first pair on, and some rows of that slab.
 struct Bf16Tile {
@@ -84,7 +82,6 @@ struct Bf16TileKernel {
       VLM_UNROLL for (int v = 0; v < Vectors; ++v) {
         Floats<W> first, second;
         widen<W>(first, second, values[v]);
-        __builtin_prefetch(values[v] + panel_ahead);
         values[v] += 4 * panel_outputs;
         multiply_add<W>(sum[v], left, first);
         multiply_add<W>(sum[v], right, second);

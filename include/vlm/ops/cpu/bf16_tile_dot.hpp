@@ -48,10 +48,7 @@ struct Bf16DotTile {
     const bf16* a = t.a;
     VLM_UNROLL_TWICE for (Index pair = t.pairs; pair > 0; --pair, values += 4 * W, a += 2) {
       Integers<W> weights[Panels];
-      VLM_UNROLL for (int v = 0; v < Panels; ++v) {
-        std::memcpy(&weights[v], values + v * next, 4 * W);
-        if constexpr (Rows < most_rows) __builtin_prefetch(values + v * next + panel_ahead);
-      }
+      VLM_UNROLL for (int v = 0; v < Panels; ++v) std::memcpy(&weights[v], values + v * next, 4 * W);
       VLM_UNROLL for (int i = 0; i < Rows; ++i) {
         Integers<W> left;
         spread_pair(left, a + i * slab_inputs);

@@ -37,16 +37,17 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows
               most_groups =
                   std::max<Index>(1, resident_bytes / (blocks * BlockRows::block_bytes * together_rows)),
               step = most_groups * together_rows,
-              groups = std::min(most_groups, (part.rows + together_rows - 1) / together_rows);
+              groups = std::min(most_groups, (part.rows + together_rows - 1) / together_rows),
+              width = BlockTile::most_panels(part.rows) * panel_outputs;
   for (Index row = part.row; row < part.row + part.rows; row += step)
-    for (Index column = part.column; column < part.column + part.columns; column += 2 * panel_outputs) {
+    for (Index column = part.column; column < part.column + part.columns; column += width) {
       const BlockTile tile{.panel = static_cast<const std::byte*>(p.b) + column / panel_outputs * pitch,
                            .panel_pitch = pitch,
                            .inputs = p.inner,
                            .group = a.group(a_row + row),
                            .c = p.c + row * p.c_pitch + column,
                            .c_pitch = p.c_pitch,
-                           .columns = std::min(2 * panel_outputs, part.column + part.columns - column),
+                           .columns = std::min(width, part.column + part.columns - column),
                            .next = static_cast<const std::byte*>(p.b) + (column / panel_outputs + 2) * pitch,
                            .next_lines = 2 * pitch / (64 * blocks * groups) + 1};
       block_tile(level, tile, std::min(step, part.row + part.rows - row), p.b_format);
@@ -56,11 +57,11 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows
 
 // Outputs of one task: enough bytes to read at a stretch, and tasks for every thread.
 inline Index block_band(const ProductOperands& p, int threads) {
-  const Index pair = 2 * panel_outputs, pairs = (p.columns + pair - 1) / pair;
+  const Index panels = BlockTile::most_panels(p.rows), width = panels * panel_outputs;
   const Index by_bytes =
-      std::max<Index>(1, band_bytes / std::max<Index>(1, 2 * panel_bytes(p.b_format, p.inner)));
-  const Index by_tasks = std::max<Index>(1, pairs / (4 * threads));
-  return std::min(p.rows > 2 * tile_rows ? band_pairs : by_bytes, by_tasks) * pair;
+      std::max<Index>(1, band_bytes / std::max<Index>(1, panels * panel_bytes(p.b_format, p.inner)));
+  const Index by_tasks = std::max<Index>(1, p.columns / (4 * threads * width));
+  return std::min(p.rows > 2 * tile_rows ? band_pairs : by_bytes, by_tasks) * width;
 }
 
 // Rows of x to rows of A from `first` on, where a group begins.

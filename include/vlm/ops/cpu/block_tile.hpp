@@ -10,8 +10,10 @@
 
 namespace vlm::cpu {
 
-// One or two panels and some rows.
+// Up to two panels and some rows, or up to four and one row.
 struct BlockTile {
+  static constexpr Index most_panels(Index rows) { return rows == 1 ? 4 : 2; }
+
   const std::byte* panel;
   Index panel_pitch;
   Index inputs;
@@ -26,6 +28,11 @@ struct BlockTile {
     group += rows * blocks_of(inputs) * BlockRows::block_bytes;
     c += rows * c_pitch;
     next += 64 * next_lines * blocks_of(inputs);
+  }
+  VLM_INLINE void next_panels(Index count) {
+    panel += count * panel_pitch;
+    c += count * panel_outputs;
+    columns -= count * panel_outputs;
   }
 };
 

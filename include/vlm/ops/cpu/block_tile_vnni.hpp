@@ -2,6 +2,8 @@
 // block_tile.hpp, four inputs of 16 outputs in one instruction.
 #pragma once
 
+#include <utility>
+
 #include <vlm/ops/cpu/block_tile.hpp>
 
 namespace vlm::cpu {
@@ -15,20 +17,24 @@ inline bool has_vnni() {
   return has;
 }
 
-// Six rows of two panels: 24 sums, the weights and one broadcast stay in registers.
+// Six rows of two panels: 24 sums, the weights and one broadcast stay in registers. One row reads four panels at once, each
+// from line to line, which the processor foresees: memory is kept busy by as many streams, and by nothing asked for ahead.
 struct VnniBlockTile {
   __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma"))) static void run(
       const BlockTile& tile, Index rows, DType format) {
-    const bool two = tile.columns > panel_outputs;
-    if (format == DType::I8Blocks)
-      two ? run_as<DType::I8Blocks, 2>(tile, rows) : run_as<DType::I8Blocks, 1>(tile, rows);
-    else
-      two ? run_as<DType::I4Blocks, 2>(tile, rows) : run_as<DType::I4Blocks, 1>(tile, rows);
+    format == DType::I8Blocks ? run_as<DType::I8Blocks>(tile, rows) : run_as<DType::I4Blocks>(tile, rows);
   }
 
  private:
-  template <DType Format, int Panels>
+  template <DType Format>
   VLM_TARGET_VNNI static void run_as(BlockTile t, Index rows) {
+    if (rows == 1)
+      for (; t.columns > 3 * panel_outputs; t.next_panels(4)) compute<Format, 4, 1>(t);
+    for (; t.columns > panel_outputs; t.next_panels(2)) all_rows<Format, 2>(t, rows);
+    if (t.columns > 0) all_rows<Format, 1>(t, rows);
+  }
+  template <DType Format, int Panels>
+  VLM_TARGET_VNNI static void all_rows(BlockTile t, Index rows) {
     for (; rows >= together_rows; rows -= together_rows, t.next_rows(together_rows))
       compute<Format, Panels, together_rows>(t);
     if (rows == 1) compute<Format, Panels, 1>(t);
@@ -47,21 +53,28 @@ struct VnniBlockTile {
 #endif
   }
 
+  template <DType Format, int Panels>
+  struct PanelScales {
+    BlockScales<Format, 16> of[Panels];
+    VLM_INLINE explicit PanelScales(const BlockTile& t)
+        : PanelScales(t, std::make_integer_sequence<int, Panels>{}) {}
+    template <int... Panel>
+    VLM_INLINE PanelScales(const BlockTile& t, std::integer_sequence<int, Panel...>)
+        : of{{t.panel + Panel * t.panel_pitch, t.inputs, 0}...} {}
+  };
+
   template <DType Format, int Panels, int Rows>
   VLM_TARGET_VNNI static void compute(const BlockTile& t) {
     constexpr int W = 16;
-    // Few rows fetch their panels so many bytes ahead, across the pages that the processor's own fetching stops at; many
-    // the panels after them.
-    constexpr Index ahead = 4096;
-    const Index blocks = blocks_of(t.inputs), pitch = Panels == 2 ? t.panel_pitch : 0;
-    const BlockScales<Format, W> scales[2] = {{t.panel, t.inputs, 0}, {t.panel + pitch, t.inputs, 0}};
+    const Index blocks = blocks_of(t.inputs), pitch = t.panel_pitch;
+    const PanelScales<Format, Panels> scales(t);
     const std::byte *values = t.panel, *group = t.group, *next = t.next;
     Floats<W> sum[Panels][Rows];
     VLM_UNROLL for (int p = 0; p < Panels; ++p) VLM_UNROLL for (int i = 0; i < Rows; ++i) sum[p][i] =
         Floats<W>{};
     for (Index block = 0; block < blocks; ++block) {
       const GroupBlock<const std::byte> a(group, Rows);
-      if constexpr (Rows == together_rows) {
+      if constexpr (Rows == together_rows) {  // fetches the panels after these
         for (Index line = 0; line < t.next_lines; ++line) __builtin_prefetch(next + 64 * line, 0, 2);
         next += 64 * t.next_lines;
       }
@@ -69,14 +82,11 @@ struct VnniBlockTile {
       VLM_UNROLL for (int i = 0; i < Rows; ++i) {
         inner[0][i] = Integers<W>{};
         if constexpr (Format == DType::I8Blocks) spread(inner[0][i], a.starts + 4 * i);
-        if constexpr (Panels == 2) inner[1][i] = inner[0][i];
+        VLM_UNROLL for (int p = 1; p < Panels; ++p) inner[p][i] = inner[0][i];
       }
       VLM_UNROLL for (int line = 0; line < value_bytes(Format) / 64; ++line, values += 64) {
         Integers<W> left[Panels], both[Panels];
-        VLM_UNROLL for (int p = 0; p < Panels; ++p) {
-          std::memcpy(&both[p], values + p * pitch, 64);
-          if constexpr (Rows < together_rows) __builtin_prefetch(values + p * pitch + ahead);
-        }
+        VLM_UNROLL for (int p = 0; p < Panels; ++p) std::memcpy(&both[p], values + p * pitch, 64);
         if constexpr (Format == DType::I8Blocks) {
           dot_rows<Panels, Rows>(inner, both, a.values + 4 * line * Rows);
         } else {
@@ -88,7 +98,7 @@ struct VnniBlockTile {
       }
       VLM_UNROLL for (int p = 0; p < Panels; ++p) {
         Floats<W> scale, minimum;
-        scales[p].at(block, scale, minimum);
+        scales.of[p].at(block, scale, minimum);
         VLM_UNROLL for (int i = 0; i < Rows; ++i) BlockTileKernel::add_block<W, Format>(
             a, i, __builtin_convertvector(inner[p][i], Floats<W>), scale, minimum, sum[p][i]);
       }

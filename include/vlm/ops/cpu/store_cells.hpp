@@ -22,6 +22,13 @@ inline void store_numbers(const float* from, Index count, float* to, Index step)
 inline void store_numbers(const float* from, Index count, bf16* to, Index step) {
   for (Index i = 0; i < count; ++i) to[i * step] = bf16(from[i]);
 }
+// The same in pairs, of an even count.
+inline void store_pairs(const float* from, Index count, bf16* to, Index step) {
+  for (Index i = 0; i < count; i += 2, to += step) {
+    const bf16 pair[] = {bf16(from[i]), bf16(from[i + 1])};
+    std::memcpy(to, pair, sizeof pair);
+  }
+}
 // Returns the scale.
 inline float store_numbers(const float* from, Index count, std::int8_t* to, Index step) {
   float most = 0;
@@ -45,13 +52,20 @@ void store_cell(const float* from, Index count, std::byte* part, std::size_t sca
                 bool values) {
   constexpr Index cells = CellPages<Cpu>::cells;
   Number* numbers = reinterpret_cast<Number*>(part);
-  Number* to = values ? numbers + cell * count : numbers + cell;
-  const Index step = values ? 1 : cells;
-  if constexpr (std::is_same_v<Number, std::int8_t>) {
-    const float scale = store_numbers(from, count, to, step);
-    std::memcpy(part + scales + static_cast<std::size_t>(cell) * sizeof scale, &scale, sizeof scale);
+  if constexpr (std::is_same_v<Number, bf16>) {
+    if (values)
+      store_numbers(from, count, numbers + cell / 2 * 2 * count + cell % 2, 2);
+    else
+      store_pairs(from, count, numbers + 2 * cell, 2 * cells);
   } else {
-    store_numbers(from, count, to, step);
+    Number* to = values ? numbers + cell * count : numbers + cell;
+    const Index step = values ? 1 : cells;
+    if constexpr (std::is_same_v<Number, std::int8_t>) {
+      const float scale = store_numbers(from, count, to, step);
+      std::memcpy(part + scales + static_cast<std::size_t>(cell) * sizeof scale, &scale, sizeof scale);
+    } else {
+      store_numbers(from, count, to, step);
+    }
   }
 }
 
