@@ -26,7 +26,7 @@ namespace vlm {
 
 namespace detail {
 
-inline constexpr std::int64_t prefix_file_version = 2;
+inline constexpr std::int64_t prefix_file_version = 3;
 
 inline std::vector<std::int64_t> numbers_of(const CacheIdentity& identity) {
   return {prefix_file_version,
