@@ -7,6 +7,7 @@
 #include "infer/answer_cases.hpp"
 #include "infer/logits.hpp"
 #include "message_of.hpp"
+#include "temporary_folder.hpp"
 
 using namespace vlm;
 using tests::logits_of;
@@ -45,6 +46,29 @@ Prompt long_prompt(const golden::Case& test, std::size_t length) {
   return prompt;
 }
 
+// The logits after a prompt: whole, in chunks, with its end step by step, on one thread and two.
+template <class Net>
+void check_chunks(const Net& net, const Prompt& prompt, CellFormat format) {
+  Session whole(net, {.threads = 1, .cells = format, .chunk_tokens = 1000});
+  whole.prefill(prompt, 0);
+  const std::vector<float> expected = logits_of(whole);
+  BOOST_TEST_CONTEXT("cells in " << name_of(format)) {
+    for (const Index chunk : {1, 5, 63, 64, 65, 149})
+      for (const int threads : {1, 2}) {
+        Session session(net,
+                        {.threads = threads, .cells = format, .chunk_tokens = chunk, .tower_patches = 1});
+        session.prefill(prompt, 0);
+        BOOST_TEST(same_bits(logits_of(session), expected), "chunks of " << chunk);
+      }
+    Prompt beginning = prompt;
+    beginning.tokens.resize(120);
+    Session steps(net, {.threads = 1, .cells = format});
+    steps.prefill(beginning, 2);  // and more room when it is needed
+    for (std::size_t i = 120; i < prompt.tokens.size(); ++i) steps.step(prompt.tokens[i]);
+    BOOST_TEST(same_bits(logits_of(steps), expected));
+  }
+}
+
 constexpr const char* some_cases[] = {"dense_04_image_video", "moe_02_two_images"};
 
 }  // namespace
@@ -72,25 +96,20 @@ BOOST_AUTO_TEST_CASE(greedy_answers_are_those_of_transformers) {
 BOOST_AUTO_TEST_CASE(chunks_threads_and_steps_change_no_bit) {
   for (const char* name : some_cases)
     golden::with_case(name, [&](const golden::Case& test, const auto& net) {
-      for (const CellFormat format : {CellFormat::F32, CellFormat::BF16, CellFormat::I8}) {
-        const Prompt prompt = long_prompt(test, 150);
-        Session whole(net, {.threads = 1, .cells = format, .chunk_tokens = 1000});
-        whole.prefill(prompt, 0);
-        const std::vector<float> expected = logits_of(whole);
-        for (const Index chunk : {1, 5, 63, 64, 65, 149})
-          for (const int threads : {1, 2}) {
-            Session session(net,
-                            {.threads = threads, .cells = format, .chunk_tokens = chunk, .tower_patches = 1});
-            session.prefill(prompt, 0);
-            BOOST_CHECK_MESSAGE(same_bits(logits_of(session), expected), name << ", chunks of " << chunk);
-          }
-        Prompt beginning = prompt;
-        beginning.tokens.resize(120);
-        Session steps(net, {.threads = 1, .cells = format});
-        steps.prefill(beginning, 2);  // and more room when it is needed
-        for (std::size_t i = 120; i < prompt.tokens.size(); ++i) steps.step(prompt.tokens[i]);
-        BOOST_TEST(same_bits(logits_of(steps), expected));
-      }
+      for (const CellFormat format : {CellFormat::F32, CellFormat::BF16, CellFormat::I8})
+        check_chunks(net, long_prompt(test, 150), format);
+    });
+}
+
+// The same with weights in blocks, which round rows, and attention over cells in bf16.
+BOOST_AUTO_TEST_CASE(chunks_threads_and_steps_change_no_bit_with_blocks) {
+  for (const char* name : {"dense_04_image_video", "moe_04_image_video"})
+    golden::with_case(name, [&]<class Spec, class... Others>(const golden::Case& test,
+                                                             const Model<Spec, Cpu, Others...>& net) {
+      const TemporaryFolder folder;
+      net.save(folder.path);
+      for (const FrozenWeights weights : {FrozenWeights::Bf16, FrozenWeights::Int8, FrozenWeights::Int4})
+        check_chunks(Model<Spec, Cpu>::load(folder.path, weights), long_prompt(test, 150), CellFormat::BF16);
     });
 }
 
