@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_refused) {
   const auto refusal = [&](std::string_view expected, std::string_view got) {
     return "vlm::FileError [prefix-file]\n  file      " + path + "\n  at        identity\n  expected  " +
            std::string(expected) + "\n  got       " + std::string(got) +
-           "\n  try       remove this file, which is damaged or of another model";
+           "\n  try       remove this file, which is damaged, or of another model or version";
   };
   BOOST_TEST(message_of([&] { load_prefix_cache(*other, path); }) ==
              refusal("what the model of this cache computed",
@@ -86,6 +86,23 @@ BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_refused) {
   BOOST_TEST(message_of([&] { load_prefix_cache(*rounded, path); }) ==
              refusal("what the model of this cache computed",
                      "what another did: other weights, or formats of weights, or settings"));
+  // A file of another version, whose cells may be laid out in another way.
+  {
+    const std::string old = folder / "old.safetensors";
+    std::vector<std::int64_t> identity = detail::numbers_of(*cache->identity());
+    const std::string own = std::to_string(identity[0]), before = std::to_string(--identity[0]);
+    const std::vector<std::int64_t> sums = {crc32c(std::as_bytes(std::span(identity)))};
+    SafetensorsWriter writer(old);
+    writer.declare("identity", DType::I64, {7});
+    writer.declare("checksums", DType::I64, {1});
+    writer.write("identity", std::as_bytes(std::span(identity)));
+    writer.write("checksums", std::as_bytes(std::span(sums)));
+    writer.commit();
+    const std::string message = message_of([&] { load_prefix_cache(*cache, old); });
+    BOOST_TEST(
+        message.find("expected  version " + own + "\n  got       version " + before) != std::string::npos,
+        message);
+  }
   // The same model from a file.
   const TinyNet same = TinyNet::load(folder / "model");
   const auto again = std::make_shared<PrefixCache>();

@@ -55,7 +55,7 @@ class PrefixReader {
                                     {"at", std::move(where)},
                                     {"expected", std::move(expected)},
                                     {"got", std::move(got)},
-                                    {"try", "remove this file, which is damaged or of another model"}});
+                                    {"try", "remove this file, which is damaged, or of another model or version"}});
   }
   std::span<const std::byte> bytes(const std::string& name, DType dtype,
                                    const std::vector<Index>& shape) const {

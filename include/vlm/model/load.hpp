@@ -73,7 +73,7 @@ inline bool readable(DType type) { return type == DType::F32 || type == DType::B
 // codes where the processor has what decodes them (has_exponent_codes) and they can hold the tensor. Vectors and the
 // position table are f32 always, and so is what trains. Blocks in a file are loaded as Stored or as their own format.
 // Stored and F32 are exact but for f32 arithmetic. Bf16 keeps the numbers of a bf16 checkpoint, too, but its products
-// round the rows of activations to bf16, which is faster.
+// round the rows of activations to bf16, which is faster. With blocks attention may round, too (AttentionForward::rounded).
 enum class FrozenWeights { Stored, F32, Bf16, Int8, Int4 };
 
 namespace detail {

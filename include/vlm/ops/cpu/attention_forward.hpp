@@ -22,7 +22,8 @@ inline constexpr Index forward_rows = 384;  // most of a task
 inline constexpr Index forward_keys = 256;  // of a block, that share a running maximum
 inline constexpr Index span_keys = 1024;    // of a span, in whole blocks
 inline constexpr Index key_panel = 64;      // of a block, that are turned at once
-// Up to so many rows of a key head, keys and values are read where they stand; for more they are packed first.
+// Up to so many rows of a key head, keys and values are read where they stand; for more they are packed first, but for
+// pairs of keys in pages.
 inline constexpr Index few_rows = 12;
 inline constexpr Index most_heads = forward_rows / few_rows;
 
@@ -202,7 +203,7 @@ struct ForwardSteps {
     for (Index h = 0; h < t.heads; ++h) add_values<W>(t, s, state, h, first, width);
   }
 
-  // In place. Weights behind the last visible key are zeros.
+  // In place. Weights behind the last visible key are zeros; where the value there is not finite, that shows nonetheless.
   template <int W>
   VLM_INLINE static void round_weights(float* weights, Index width) {
     round_row<W>(weights, (width + W - 1) / W * W, 1, weights);
@@ -251,7 +252,7 @@ struct ForwardSteps {
         return score<W>(t, s, 0, first, key, width, reinterpret_cast<const Pair*>(page), key_panel);
     if (t.few()) return score<W>(t, s, 0, first, key, width, page, key_panel);
     for (Index j = 0; j < t.head_dim; j += 2)
-      part_row<W>(page + j / 2 * key_panel, key_panel, s.keys + j * pitch, s.keys + (j + 1) * pitch);
+      split_row<W>(page + j / 2 * key_panel, key_panel, s.keys + j * pitch, s.keys + (j + 1) * pitch);
     score<W>(t, s, 0, first, key, width, static_cast<const float*>(s.keys), pitch);
   }
   // The rows are rounded to the values' scratch, and turned as words.
@@ -324,14 +325,14 @@ struct ForwardSteps {
       else if (t.v.format == CellFormat::I8)
         add_values_of<W>(t, s, state, 0, key, some, reinterpret_cast<const std::int8_t*>(page), t.head_dim);
       else if (t.rounded)
-        add_joined_values<W>(t, s, state, key, some, reinterpret_cast<const Pair*>(page));
+        add_paired_values<W>(t, s, state, key, some, reinterpret_cast<const Pair*>(page));
       else
-        add_joined_values<W>(t, s, state, key, some, reinterpret_cast<const Joined*>(page));
+        add_paired_values<W>(t, s, state, key, some, reinterpret_cast<const Joined*>(page));
     }
   }
   // Nothing is known of what stands beside a last single key.
   template <int W, class Number>
-  VLM_INLINE static void add_joined_values(const ForwardTask& t, const ForwardScratch& s,
+  VLM_INLINE static void add_paired_values(const ForwardTask& t, const ForwardScratch& s,
                                            const ForwardState& state, Index key, Index width,
                                            const Number* values) {
     if constexpr (std::is_same_v<Number, Joined> || has_pairs<W>) {
@@ -430,16 +431,16 @@ struct ForwardSteps {
     if (t.v.format == CellFormat::F32)
       widen_rows<W>(reinterpret_cast<const float*>(page), t.head_dim, t, s, key, width);
     else if (t.v.format == CellFormat::BF16)
-      part_rows<W>(reinterpret_cast<const Joined*>(page), t, s, key, width);
+      split_rows<W>(reinterpret_cast<const Joined*>(page), t, s, key, width);
     else
       widen_rows<W>(reinterpret_cast<const std::int8_t*>(page), t.head_dim, t, s, key, width);
   }
   // The row behind a last single one is room for what stands beside it.
   template <int W>
-  VLM_INLINE static void part_rows(const Joined* from, const ForwardTask& t, const ForwardScratch& s,
-                                   Index key, Index width) {
+  VLM_INLINE static void split_rows(const Joined* from, const ForwardTask& t, const ForwardScratch& s,
+                                    Index key, Index width) {
     for (Index i = 0; i < width; i += 2, from += t.head_dim)
-      part_row<W>(from, t.head_dim, s.values + (key + i) * s.pitch, s.values + (key + i + 1) * s.pitch);
+      split_row<W>(from, t.head_dim, s.values + (key + i) * s.pitch, s.values + (key + i + 1) * s.pitch);
   }
   template <int W, class Number>
   VLM_INLINE static void widen_rows(const Number* from, Index pitch, const ForwardTask& t,

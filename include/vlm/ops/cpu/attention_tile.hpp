@@ -16,11 +16,11 @@
 
 namespace vlm::cpu::attention {
 
-// Two numbers of k, for products that have pairs in place of numbers; where A has floats, it then has pairs in them.
+// Two numbers of k side by side, which are multiplied as a pair: where A has floats, it then has pairs in them.
 struct Pair {
   bf16 first, second;
 };
-// The same, each to be widened to f32: A has two floats for it.
+// The same two numbers, which are widened and multiplied one after the other: A has a float for each.
 struct Joined {
   bf16 first, second;
 };
@@ -308,7 +308,7 @@ VLM_INLINE void widen_row(const B* from, Index columns, float* to) {
 }
 // first, second = the numbers of each pair, then zeros up to a multiple of W; columns are a multiple of 8.
 template <int W>
-VLM_INLINE void part_row(const Joined* from, Index columns, float* first, float* second) {
+VLM_INLINE void split_row(const Joined* from, Index columns, float* first, float* second) {
   for (; columns >= W; columns -= W, from += W, first += W, second += W) {
     Floats<W> low, high;
     load_joined<W>(low, high, from);
@@ -317,7 +317,7 @@ VLM_INLINE void part_row(const Joined* from, Index columns, float* first, float*
   }
   if constexpr (W == 16)
     if (columns > 0) {
-      part_row<8>(from, 8, first, second);
+      split_row<8>(from, 8, first, second);
       const Floats<8> zeros{};
       store<8>(first + 8, zeros);
       store<8>(second + 8, zeros);

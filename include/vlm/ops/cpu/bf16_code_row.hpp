@@ -90,8 +90,8 @@ struct Bf16CodeRow {
 
  private:
   // What is fetched before it is read: no more, since what is asked for takes the place of what the processor foresees.
-  // Units are read in a loop that is not unrolled: it foresees loads that step from line to line, and none that step from
-  // block to block.
+  // Units are read in a loop that is not unrolled: the processor foresees loads that step from line to line, and none that
+  // step from block to block.
   static constexpr Index bytes_ahead = 4 * CodeUnit::bytes;
 
   VLM_INLINE void next_panels(Index count) {

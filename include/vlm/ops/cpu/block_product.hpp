@@ -57,7 +57,9 @@ inline void block_part(IsaLevel level, const ProductOperands& p, const BlockRows
 
 // Outputs of one task: enough bytes to read at a stretch, and tasks for every thread.
 inline Index block_band(const ProductOperands& p, int threads) {
-  const Index panels = BlockTile::most_panels(p.rows), width = panels * panel_outputs;
+  const Index most = BlockTile::most_panels(p.rows);
+  const Index panels = p.columns < 4 * threads * most * panel_outputs ? 2 : most,
+              width = panels * panel_outputs;
   const Index by_bytes =
       std::max<Index>(1, band_bytes / std::max<Index>(1, panels * panel_bytes(p.b_format, p.inner)));
   const Index by_tasks = std::max<Index>(1, p.columns / (4 * threads * width));
