@@ -51,11 +51,12 @@ class PrefixReader {
   explicit PrefixReader(const std::string& path) : file_(path) { check_sums(); }
 
   [[noreturn]] void refuse(std::string where, std::string expected, std::string got) const {
-    throw FileError("prefix-file", {{"file", file_.path()},
-                                    {"at", std::move(where)},
-                                    {"expected", std::move(expected)},
-                                    {"got", std::move(got)},
-                                    {"try", "remove this file, which is damaged, or of another model or version"}});
+    throw FileError("prefix-file",
+                    {{"file", file_.path()},
+                     {"at", std::move(where)},
+                     {"expected", std::move(expected)},
+                     {"got", std::move(got)},
+                     {"try", "remove this file, which is damaged, or of another model or version"}});
   }
   std::span<const std::byte> bytes(const std::string& name, DType dtype,
                                    const std::vector<Index>& shape) const {
