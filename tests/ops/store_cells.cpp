@@ -221,6 +221,17 @@ struct Cells {
   bool rounded = false;
 };
 
+// || ours - exact || / || exact ||.
+double relative_error(const std::vector<float>& ours, const std::vector<float>& exact) {
+  double squares = 0, errors = 0;
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    const double difference = static_cast<double>(ours[i]) - exact[i];
+    squares += static_cast<double>(exact[i]) * exact[i];
+    errors += difference * difference;
+  }
+  return std::sqrt(errors / squares);
+}
+
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
@@ -339,12 +350,7 @@ BOOST_AUTO_TEST_CASE(rounded_attention_over_pages) {
           const bool rounds = cpu::attention::multiplies_pairs(level) && format == CellFormat::BF16 &&
                               sizes.head_dim % 16 == 0;
           BOOST_TEST(same_bits(ours, exact) == !rounds);
-          double squares = 0, errors = 0;
-          for (std::size_t i = 0; i < ours.size(); ++i) {
-            squares += static_cast<double>(exact[i]) * exact[i];
-            errors += (static_cast<double>(ours[i]) - exact[i]) * (static_cast<double>(ours[i]) - exact[i]);
-          }
-          BOOST_TEST(std::sqrt(errors / squares) < 0.01);
+          BOOST_TEST(relative_error(ours, exact) < 0.01);
           const Index group = sizes.heads / sizes.kv_heads;
           for (std::size_t s = 0; rounds && s < sizes.queries.size(); ++s) {
             if (sizes.queries[s] * group <= cpu::attention::few_rows) continue;
@@ -362,12 +368,7 @@ BOOST_AUTO_TEST_CASE(int8_cells_are_near_f32) {
   Runtime<Cpu> runtime(1);
   attention.store(runtime);
   const std::vector<float> exact = attention.over_rows(runtime), ours = attention.over_pages(runtime);
-  double squares = 0, errors = 0;
-  for (std::size_t i = 0; i < ours.size(); ++i) {
-    squares += static_cast<double>(exact[i]) * exact[i];
-    errors += (static_cast<double>(ours[i]) - exact[i]) * (static_cast<double>(ours[i]) - exact[i]);
-  }
-  BOOST_TEST(std::sqrt(errors / squares) < 0.02);
+  BOOST_TEST(relative_error(ours, exact) < 0.02);
 }
 
 // Queries one by one, some together, all together; any number of threads, which are more than key heads or fewer.
