@@ -4,8 +4,8 @@
 // as products read them: scores are summed for all keys of a page at once, values one key after the other. In bf16 two
 // numbers of a sum stand side by side, for products of pairs:
 //   keys [head_dim / 2, cells, 2], values [cells / 2, head_dim, 2]
-// In int8 the numbers of a key or value of one head share a scale, and stand for n * scale; the scales [cells], f32, follow theirs.
-// Sequences that begin alike can share pages.
+// In int8 the numbers of a key or value of one head share a scale, and stand for n * scale; the scales [cells], f32,
+// follow theirs. Sequences that begin alike can share pages.
 #pragma once
 
 #include <cstddef>

@@ -73,7 +73,7 @@ template <class Quantised, class Operands>
 void multiply_group_blocks(Queue<Cpu>& queue, Index groups, View<const float, 2, Cpu> x, Index columns,
                            Operands&& operands, View<const std::int32_t, 1, Cpu> offsets,
                            const Quantised& a) {
-  // Where groups have some row each, reading decides.
+  // Where groups have about one row each, reading decides.
   const Index band = BlockTile::most_panels(x.rows() <= groups ? 1 : 2) * panel_outputs;
   quantize_groups(queue, groups, x, offsets, a);
   const Index bands = (columns + band - 1) / band;
