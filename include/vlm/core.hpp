@@ -15,6 +15,7 @@
 #include <vlm/core/runtime.hpp>
 #include <vlm/core/shape.hpp>
 #include <vlm/core/siphash.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/core/thread_pool.hpp>
 #include <vlm/core/unzeroed.hpp>
 #include <vlm/core/view.hpp>

@@ -9,13 +9,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include <vlm/core/span_of.hpp>
 #include <vlm/io/base64.hpp>
 #include <vlm/io/folder.hpp>
 #include <vlm/io/tar_file.hpp>
@@ -62,8 +62,7 @@ class ImageFiles {
     const VideoFileOptions options{.decoding_threads = 1};
     Inside inside;
     if (find_inside(reference, inside))
-      return patchify(open_video(std::as_bytes(std::span(inside.bytes)), shown(reference), options),
-                      settings);
+      return patchify(open_video(bytes_of(inside.bytes), shown(reference), options), settings);
     return patchify(open_video(reference, options), settings);
   }
 

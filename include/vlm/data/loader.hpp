@@ -63,7 +63,7 @@ class Loader {
       throw;
     }
     cursor_ = next;
-    set_loss_weights(step, alpha);
+    set_loss_weights({step.data(), step.size()}, alpha);
     return size_of(step);
   }
 
@@ -139,7 +139,7 @@ class Loader {
   }
 
   void fill(std::vector<Batch>& step, Cursor& next) {
-    Packer packer(step, settings_.context, processor_->config());
+    Packer packer({step.data(), step.size()}, settings_.context, processor_->config());
     // More than the end of one epoch and the beginning of the next can have with a good one in each.
     const Index too_many = 2 * mix_.epoch_size() - 1;
     Index unusable = 0;  // in a row

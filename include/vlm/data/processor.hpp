@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <vlm/core/span_of.hpp>
 #include <vlm/data/conversation.hpp>
 #include <vlm/data/image_files.hpp>
 #include <vlm/io/file.hpp>
@@ -202,7 +203,8 @@ class Processor {
       if (piece.text.find("<|video_pad|>") == std::string::npos)
         tokenizer_.encode(piece.text, memory.tokens);
       else
-        tokenizer_.encode(with_clips(conversation.place, piece.text, memory.clips, video), memory.tokens);
+        tokenizer_.encode(with_clips(conversation.place, piece.text, span_of(memory.clips), video),
+                          memory.tokens);
       for (const std::int32_t token : memory.tokens) {
         const bool visual = token == config_.image_token;
         if (visual && image == sample.images.size()) throw_control_token(conversation.place);
@@ -312,7 +314,7 @@ class Processor {
                                                    : patched_frames(item, reading);
     sample.videos.push_back(video.grid);
     sample.video_patches.insert(sample.video_patches.end(), video.rows.begin(), video.rows.end());
-    clips.push_back(video_text(video.times, video.step_tokens(video_settings_.patches.merge_size),
+    clips.push_back(video_text(span_of(video.times), video.step_tokens(video_settings_.patches.merge_size),
                                video_settings_.time_form));
   }
 

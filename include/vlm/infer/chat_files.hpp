@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <vlm/core/error.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/infer/prompt.hpp>
 #include <vlm/infer/reply_settings.hpp>
 #include <vlm/io/file.hpp>
@@ -100,8 +101,8 @@ class ChatFiles {
   }
   void append(ChatTurn& turn, const VideoInput& input) const {
     PatchedVideo patched = patchify(input.frames ? *input.frames : open_video(input.path), videos_);
-    turn.clips.push_back(
-        video_text(patched.times, patched.step_tokens(videos_.patches.merge_size), videos_.time_form));
+    turn.clips.push_back(video_text(span_of(patched.times), patched.step_tokens(videos_.patches.merge_size),
+                                    videos_.time_form));
     turn.videos.push_back(Picture::of(patched.grid, std::move(patched.rows)));
     turn.message.content.push_back(ContentItem::video(input.path));
   }
@@ -122,7 +123,7 @@ class ChatFiles {
       clips.insert(clips.end(), turn.clips.begin(), turn.clips.end());
     }
     std::size_t clip = 0, image = 0, answer = 0;
-    for (const RenderedPiece& piece : render(messages)) {
+    for (const RenderedPiece& piece : render(span_of(messages))) {
       if (piece.supervised) {
         const std::vector<std::int32_t>* tokens = answer_tokens(turns, answer);
         if (tokens) {
@@ -131,7 +132,7 @@ class ChatFiles {
           continue;
         }
       }
-      append_tokens(place_next_video_texts(piece.text, clips, clip), prompt, image);
+      append_tokens(place_next_video_texts(piece.text, span_of(clips), clip), prompt, image);
     }
     return prompt;
   }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include <vlm/core/siphash.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/model/config.hpp>
 #include <vlm/model/load.hpp>
 #include <vlm/nn/yarn.hpp>
@@ -22,7 +23,7 @@ namespace detail {
 inline void add_number(SipHash& hash, double number) { hash.add(std::bit_cast<std::uint64_t>(number)); }
 inline void add_text(SipHash& hash, std::string_view text) {
   hash.add(static_cast<std::uint64_t>(text.size()));
-  hash.add(std::as_bytes(std::span(text)));
+  hash.add(bytes_of(text));
 }
 inline void add_yarn(SipHash& hash, const std::optional<Yarn>& yarn) {
   hash.add(std::uint64_t{yarn.has_value()});

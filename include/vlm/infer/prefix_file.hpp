@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <vlm/core/error.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/infer/prefix_cache.hpp>
 #include <vlm/io/crc32c.hpp>
 #include <vlm/io/safetensors.hpp>
@@ -145,28 +146,28 @@ inline void save_prefix_cache(const PrefixCache& cache, const std::string& path)
   const auto page_count = static_cast<Index>(pages.size()),
              picture_count = static_cast<Index>(pictures.size());
   std::vector<detail::PrefixTensor> tensors = {
-      {"identity", DType::I64, {7}, std::as_bytes(std::span(numbers))},
-      {"page.parents", DType::I64, {page_count}, std::as_bytes(std::span(parents))},
+      {"identity", DType::I64, {7}, bytes_of(numbers)},
+      {"page.parents", DType::I64, {page_count}, bytes_of(parents)},
       {"page.cells",
        DType::I64,
        {page_count, static_cast<Index>(PrefixCache::page_cells), 4},
-       std::as_bytes(std::span(cells))},
-      {"picture.keys", DType::I64, {picture_count, 3}, std::as_bytes(std::span(keys))}};
+       bytes_of(cells)},
+      {"picture.keys", DType::I64, {picture_count, 3}, bytes_of(keys)}};
   for (std::size_t i = 0; i < pages.size(); ++i)
     tensors.push_back({"page." + std::to_string(i),
                        DType::U8,
                        {static_cast<Index>(pages[i].page->size())},
-                       std::span<const std::byte>(*pages[i].page)});
+                       bytes_of(*pages[i].page)});
   for (std::size_t i = 0; i < pictures.size(); ++i)
     tensors.push_back({"picture." + std::to_string(i),
                        DType::F32,
                        {pictures[i].picture->tokens, identity->picture_features},
-                       std::as_bytes(std::span(pictures[i].picture->rows))});
+                       bytes_of(pictures[i].picture->rows)});
   std::vector<std::int64_t> sums;
   sums.reserve(tensors.size());
   for (const detail::PrefixTensor& tensor : tensors) sums.push_back(crc32c(tensor.bytes));
   const auto count = static_cast<Index>(sums.size());
-  tensors.push_back({"checksums", DType::I64, {count}, std::as_bytes(std::span(sums))});
+  tensors.push_back({"checksums", DType::I64, {count}, bytes_of(sums)});
 
   SafetensorsWriter writer(path);
   for (const detail::PrefixTensor& tensor : tensors) writer.declare(tensor.name, tensor.dtype, tensor.shape);
@@ -230,7 +231,7 @@ inline void load_prefix_cache(PrefixCache& cache, const std::string& path) {
                          {static_cast<std::uint64_t>(numbers[4 * at + 2]),
                           static_cast<std::uint64_t>(numbers[4 * at + 3])}});
     }
-    cache.share(cells, sequence);
+    cache.share(span_of(cells), {sequence.data(), sequence.size()});
   }
   for (PrefixCache::StoredPicture& known : pictures) cache.keep_picture(known.key, std::move(known.picture));
 }

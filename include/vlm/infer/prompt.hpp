@@ -7,11 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include <vlm/core/siphash.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/model/batch.hpp>
 #include <vlm/model/config.hpp>
 #include <vlm/model/positions.hpp>
@@ -31,7 +31,7 @@ struct Picture {
     SipHash hash;
     for (const Index size : {grid.frames, grid.height, grid.width})
       hash.add(static_cast<std::uint64_t>(size));
-    hash.add(std::as_bytes(std::span(rows)));
+    hash.add(bytes_of(rows));
     return {grid, std::make_shared<const PatchRows>(std::move(rows)), hash.finish()};
   }
 };
@@ -42,7 +42,7 @@ struct Prompt {
 
   static Prompt of(const Sample& sample, const ModelConfig& config) {
     Prompt prompt{sample.tokens, {}, {}};
-    const auto cut = [&](std::span<const Grid> grids, const PatchRows& rows) {
+    const auto cut = [&](const std::vector<Grid>& grids, const PatchRows& rows) {
       std::vector<Picture> pictures;
       const float* next = rows.data();
       for (const Grid& grid : grids) {
@@ -78,7 +78,7 @@ struct PromptLayout {
 
 namespace detail {
 
-inline std::vector<Grid> grids_of(std::span<const Picture> pictures) {
+inline std::vector<Grid> grids_of(const std::vector<Picture>& pictures) {
   std::vector<Grid> grids;
   for (const Picture& picture : pictures) grids.push_back(picture.grid);
   return grids;
@@ -99,14 +99,14 @@ inline PromptLayout lay_out(const Prompt& prompt, const ModelConfig& config) {
                        {"got", std::to_string(token)},
                        {"try", "the tokenizer of this model"}});
   PromptLayout layout;
-  layout.next_position = append_positions(prompt.tokens, detail::grids_of(prompt.images),
-                                          detail::grids_of(prompt.videos), config, layout.axes);
+  layout.next_position = append_positions(span_of(prompt.tokens), span_of(detail::grids_of(prompt.images)),
+                                          span_of(detail::grids_of(prompt.videos)), config, layout.axes);
   struct Place {
     std::size_t picture = 0;
     std::int32_t row = 0;
   };
   Place image, video;
-  const auto take = [&](Place& at, std::span<const Picture> list, std::size_t before, std::int32_t token) {
+  const auto take = [&](Place& at, const std::vector<Picture>& list, std::size_t before, std::int32_t token) {
     const Picture& picture = list[at.picture];
     layout.cells.push_back({token, at.row, picture.key});
     layout.pictures.push_back(static_cast<std::int32_t>(before + at.picture));

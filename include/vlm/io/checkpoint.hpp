@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <vlm/core/error.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/io/crc32c.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/io/folder.hpp>
@@ -46,9 +47,7 @@ inline std::string checksum_text(std::span<const std::byte> bytes) {
   for (std::size_t i = checksum_digits; i-- > 0; crc >>= 4) text[i] = "0123456789abcdef"[crc & 0xfu];
   return text;
 }
-inline std::string checksum_text(std::string_view text) {
-  return checksum_text(std::as_bytes(std::span(text)));
-}
+inline std::string checksum_text(std::string_view text) { return checksum_text(bytes_of(text)); }
 
 inline std::string section_text(std::string_view checksum, std::size_t bytes) {
   return "CRC-32C " + std::string(checksum) + " of " + std::to_string(bytes) + " bytes";

@@ -15,7 +15,8 @@ namespace detail {
 
 using Crc32cTables = std::array<std::array<std::uint32_t, 256>, 8>;
 
-constexpr Crc32cTables make_crc32c_tables() {
+// Made when first asked for, which costs less than at every compilation.
+inline Crc32cTables make_crc32c_tables() {
   Crc32cTables tables{};
   for (std::uint32_t byte = 0; byte < 256; ++byte) {
     std::uint32_t crc = byte;
@@ -30,7 +31,10 @@ constexpr Crc32cTables make_crc32c_tables() {
   return tables;
 }
 
-inline constexpr Crc32cTables crc32c_tables = make_crc32c_tables();
+inline const Crc32cTables& crc32c_tables() {
+  static const Crc32cTables tables = make_crc32c_tables();
+  return tables;
+}
 
 // Four bytes, the lowest first.
 inline std::uint32_t four_bytes(const std::byte* at) {
@@ -42,7 +46,7 @@ inline std::uint32_t four_bytes(const std::byte* at) {
 
 // The checksum of `bytes`, or of bytes whose checksum is `before` with these after them.
 inline std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t before = 0) {
-  const auto& t = detail::crc32c_tables;
+  const auto& t = detail::crc32c_tables();
   std::uint32_t crc = ~before;
   const std::byte* next = bytes.data();
   const std::byte* const end = next + bytes.size();

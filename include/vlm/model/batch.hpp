@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <vlm/core/span_of.hpp>
 #include <vlm/model/positions.hpp>
 
 namespace vlm {
@@ -81,7 +82,7 @@ inline void check_sample(const Sample& sample, const ModelConfig& config) {
   if (!sample.supervised.empty() && sample.supervised.size() != sample.tokens.size())
     refuse("supervised", "a flag for each of " + std::to_string(sample.tokens.size()) + " tokens, or none",
            std::to_string(sample.supervised.size()) + " flags");
-  const auto check_kind = [&](std::span<const Grid> grids, std::size_t values, Index most_frames) {
+  const auto check_kind = [&](const std::vector<Grid>& grids, std::size_t values, Index most_frames) {
     constexpr Index most = 0xffff;
     const Index merge = config.vision.merge_size;
     std::size_t expected = 0;
@@ -117,7 +118,8 @@ inline void Batch::append(const Sample& sample, const ModelConfig& config, float
   const auto first = static_cast<std::int32_t>(tokens.size());
   std::int32_t next = 0;
   try {
-    next = append_positions(sample.tokens, sample.images, sample.videos, config, axes, first_position);
+    next = append_positions(span_of(sample.tokens), span_of(sample.images), span_of(sample.videos), config,
+                            axes, first_position);
   } catch (...) {
     for (auto& axis : axes) axis.resize(tokens.size());
     throw;
@@ -133,13 +135,12 @@ inline void Batch::append(const Sample& sample, const ModelConfig& config, float
     }
   }
   // All images, then all videos, as in the reference; places follow the same order.
-  const auto add_kind = [&](std::int32_t token, std::span<const Grid> grids,
-                            std::span<const float> patch_rows) {
+  const auto add_kind = [&](std::int32_t token, const std::vector<Grid>& grids, const PatchRows& patch_rows) {
     const auto features = static_cast<std::size_t>(config.vision.patch_features());
     std::size_t used = 0;
     for (const Grid& grid : grids) {
       const auto size = static_cast<std::size_t>(grid.patches()) * features;
-      detail::append_picture(*this, grid, patch_rows.subspan(used, size), config.vision);
+      detail::append_picture(*this, grid, {patch_rows.data() + used, size}, config.vision);
       used += size;
     }
     for (std::size_t i = 0; i < sample.tokens.size(); ++i)

@@ -11,6 +11,7 @@
 
 #include <vlm/core/dtype.hpp>
 #include <vlm/core/shape.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/io/safetensors.hpp>
 
 namespace vlm::detail {
@@ -114,7 +115,7 @@ void convert(std::span<const std::byte> bytes, DType from, DType to, Write&& wri
       std::memcpy(converted.data() + i * size_of(to),
                   to == DType::F32 ? static_cast<const void*>(&value) : &narrow, size_of(to));
     }
-    write(std::span<const std::byte>(converted));
+    write(bytes_of(converted));
   }
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <vlm/core/observer.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/model/model.hpp>
 #include <vlm/model/reference.hpp>
 #include <vlm/nn/loss.hpp>
@@ -93,13 +94,14 @@ class StageComparison : public Observer<Cpu> {
       // What the position table added is seen as the difference that it made.
       std::vector<float> positions = copied(rows);
       for (std::size_t i = 0; i < positions.size(); ++i) positions[i] -= patch_embedding_[i];
-      compare("visual.positions", positions, rows, reference_->patch_rows());
+      compare("visual.positions", positions, rows, span_of(reference_->patch_rows()));
     } else if (stage == "text.layers" && index < static_cast<Index>(taps_.size())) {
       compare_layer(name, static_cast<std::size_t>(index), rows);
     } else {
       const bool merged = stage == "visual.deepstack" || stage == "visual.merger";
       std::span<const Index> order;
-      if (stage.starts_with("visual.")) order = merged ? reference_->visual_rows() : reference_->patch_rows();
+      if (stage.starts_with("visual."))
+        order = span_of(merged ? reference_->visual_rows() : reference_->patch_rows());
       compare(name, copied(rows), rows, order);
     }
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <vlm/core/error.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/model/config.hpp>
 #include <vlm/nn/rope.hpp>
 #include <vlm/vision/patches.hpp>
@@ -141,7 +142,8 @@ inline void append_patch_tables(const Grid& grid, const VisionSizes& n, PatchTab
           for (Index j = 0; j < merge; ++j) add_patch(block_row + i, block_column + j);
     tables.offsets.push_back(tables.offsets.back() + static_cast<std::int32_t>(grid.height * grid.width));
   }
-  append_rope_tables<Spatial2D>(tables.places, tables.frequencies, {}, tables.cosine, tables.sine);
+  append_rope_tables<Spatial2D>(span_of(tables.places), span_of(tables.frequencies), {}, tables.cosine,
+                                tables.sine);
 }
 
 }  // namespace vlm

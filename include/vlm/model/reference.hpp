@@ -125,7 +125,7 @@ class Reference {
     return *tensor;
   }
 
-  void check_tokens(std::string_view name, std::span<const std::int64_t> ids, std::int64_t least,
+  void check_tokens(std::string_view name, const std::vector<std::int64_t>& ids, std::int64_t least,
                     const ModelConfig& config) const {
     for (const std::int64_t id : ids)
       if (id != -100 ? id < 0 || id >= config.text.vocabulary : least == 0)
@@ -180,7 +180,7 @@ class Reference {
 
   // Moves to a sample the pictures that its tokens stand for.
   void take(Pictures& from, std::int32_t token, const ModelConfig& config,
-            std::span<const std::int32_t> tokens, std::vector<Grid>& grids, PatchRows& values) {
+            const std::vector<std::int32_t>& tokens, std::vector<Grid>& grids, PatchRows& values) {
     Index wanted = std::count(tokens.begin(), tokens.end(), token);
     while (wanted > 0 && from.next < from.grids.size()) {
       const Grid& grid = from.grids[from.next++];
@@ -196,7 +196,7 @@ class Reference {
     }
   }
 
-  void read_labels(std::span<const std::int64_t> ids, std::span<const std::size_t> borders,
+  void read_labels(const std::vector<std::int64_t>& ids, const std::vector<std::size_t>& borders,
                    const ModelConfig& config) {
     const std::vector<std::int64_t> labels = integers("labels");
     if (labels.size() != ids.size())

@@ -5,13 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <vlm/core/error.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/io/crc32c.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/io/json.hpp>
@@ -27,7 +27,7 @@ namespace detail {
 inline std::optional<ChatVariant> published_template(std::string_view source) {
   const std::size_t end = source.find_last_not_of(" \t\r\n");
   source = source.substr(0, end + 1);  // npos + 1 is zero
-  const std::uint32_t sum = crc32c(std::as_bytes(std::span(source)));
+  const std::uint32_t sum = crc32c(bytes_of(source));
   if (source.size() == 5291 && sum == 0xE464C8B5u) return ChatVariant::Instruct;
   if (source.size() == 5198 && sum == 0xAC19C2AAu) return ChatVariant::Thinking;
   return std::nullopt;
@@ -78,7 +78,7 @@ class ChatTemplate {
     options.add_vision_id = flag(conversation, "add_vision_id");
     if (const Json* tools = conversation.find("tools"); tools && !tools->is_null())
       options.tools = tools->items();
-    return render_chat(*variant_, messages_from_json(conversation.at("messages")), options);
+    return render_chat(*variant_, span_of(messages_from_json(conversation.at("messages"))), options);
   }
 
  private:

@@ -70,15 +70,17 @@ inline void decompose(char32_t c, std::vector<char32_t>& result) {
   }
 }
 
-// The composing pairs in the order of their parts.
+// The composing pairs in the order of their parts. A function of its own, and not constexpr: g++ tries at every inclusion
+// to work out at compile time what a static begins with.
+inline std::vector<Decomposition> sort_by_parts() {
+  std::vector<Decomposition> pairs(std::begin(composing_pairs), std::end(composing_pairs));
+  std::sort(pairs.begin(), pairs.end(), [](const Decomposition& a, const Decomposition& b) {
+    return a.first != b.first ? a.first < b.first : a.second < b.second;
+  });
+  return pairs;
+}
 inline const std::vector<Decomposition>& pairs_by_parts() {
-  static const std::vector<Decomposition> sorted = [] {
-    std::vector<Decomposition> pairs(std::begin(composing_pairs), std::end(composing_pairs));
-    std::sort(pairs.begin(), pairs.end(), [](const Decomposition& a, const Decomposition& b) {
-      return a.first != b.first ? a.first < b.first : a.second < b.second;
-    });
-    return pairs;
-  }();
+  static const std::vector<Decomposition> sorted = sort_by_parts();
   return sorted;
 }
 

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,7 +51,7 @@ class TokenTable {
   explicit TokenTable(std::size_t count = 0) : entries_(std::bit_ceil(count + count / 2 + 16)) {}
 
   // Adds the text of `id`; the id that already has this text, which then stays, or -1.
-  std::int32_t add(std::span<const std::string> tokens, std::int32_t id, bool whole = false) {
+  std::int32_t add(const std::vector<std::string>& tokens, std::int32_t id, bool whole = false) {
     const std::string& token = tokens[static_cast<std::size_t>(id)];
     Entry& entry = entries_[slot(tokens, token)];
     if (entry.id >= 0) return entry.id;
@@ -61,12 +60,12 @@ class TokenTable {
   }
 
   // The entry of the token with this text; its id is -1 when there is none.
-  const Entry& find(std::span<const std::string> tokens, std::string_view text) const {
+  const Entry& find(const std::vector<std::string>& tokens, std::string_view text) const {
     return entries_[slot(tokens, text)];
   }
 
  private:
-  std::size_t slot(std::span<const std::string> tokens, std::string_view text) const {
+  std::size_t slot(const std::vector<std::string>& tokens, std::string_view text) const {
     const std::uint64_t beginning = detail::leading_bytes(text);
     std::uint64_t hash = beginning + text.size();
     if (text.size() > 8) {
@@ -84,7 +83,7 @@ class TokenTable {
     return hash ^ hash >> 32;
   }
 
-  static bool is(const Entry& entry, std::span<const std::string> tokens, std::uint64_t beginning,
+  static bool is(const Entry& entry, const std::vector<std::string>& tokens, std::uint64_t beginning,
                  std::string_view text) {
     return entry.beginning == beginning && entry.size == text.size() &&
            (text.size() <= 8 || tokens[static_cast<std::size_t>(entry.id)] == text);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <vlm/core/error.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/io/json.hpp>
 #include <vlm/text/added_tokens.hpp>
@@ -124,7 +125,7 @@ class Tokenizer {
            special_[static_cast<std::size_t>(id)];
   }
 
-  std::span<const AddedToken> added_tokens() const { return added_tokens_; }
+  std::span<const AddedToken> added_tokens() const { return span_of(added_tokens_); }
 
  private:
   static std::vector<std::string> words(const std::vector<AddedToken>& tokens) {

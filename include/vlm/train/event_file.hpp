@@ -10,11 +10,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include <vlm/core/shape.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/io/crc32c.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/train/progress.hpp>
@@ -71,7 +71,7 @@ inline std::string event_record(std::string_view data) {
     for (int i = 0; i < count; ++i) record += static_cast<char>(bits >> (8 * i));
   };
   const auto masked = [](std::string_view bytes) {
-    const std::uint32_t crc = crc32c(std::as_bytes(std::span(bytes.data(), bytes.size())));
+    const std::uint32_t crc = crc32c(bytes_of(bytes));
     return (crc >> 15 | crc << 17) + 0xa282ead8u;
   };
   add(data.size(), 8);

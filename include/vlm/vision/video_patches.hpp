@@ -10,6 +10,7 @@
 
 #include <vlm/core/queue.hpp>
 #include <vlm/core/shape.hpp>
+#include <vlm/core/span_of.hpp>
 #include <vlm/core/unzeroed.hpp>
 #include <vlm/vision/image_rows.hpp>
 #include <vlm/vision/patches.hpp>
@@ -39,7 +40,7 @@ inline VideoPlan plan_video(Index frames, ImageSize size, const FrameClock& cloc
   std::vector<double> times(plan.frames.size());
   std::transform(plan.frames.begin(), plan.frames.end(), times.begin(),
                  [&clock](Index frame) { return clock.time(frame); });
-  plan.times = step_times(times, steps);
+  plan.times = step_times(span_of(times), steps);
   return plan;
 }
 inline VideoPlan plan_video(const Video& video, const VideoSettings& settings) {
