@@ -3,10 +3,15 @@
 #include <vlm/io/json.hpp>
 #include <vlm/io/json_definitions.hpp>
 
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>  // after ours, which has included parts of it
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include <vlm/core/random.hpp>
 
 #include "message_of.hpp"
 
@@ -211,6 +216,70 @@ BOOST_AUTO_TEST_CASE(what_json_cannot_hold_is_not_written) {
   BOOST_TEST(message_of([] { write_json(Json("a\xff")); }) ==
              "vlm::ConfigError [json-type]\n  expected  text in UTF-8\n  got       \"a?\""
              "\n  try       JSON cannot hold this value; leave it out or replace it");
+}
+
+// The reader takes what nlohmann-json's own takes, but for keys that stand twice, and reads the same of it.
+BOOST_AUTO_TEST_CASE(mutated_texts_are_read_as_the_whole_library_reads_them) {
+  const std::vector<std::string> seeds = {
+      R"({"a": [1, -2.5e3, true, null], "b": {"c": "\u00e9\n"}, "d": []})",
+      R"([[], {}, "", 0, -0.0, 1E+2, {"x": {"y": [false]}}])", "  {\"é\": [18446744073709551615, 1e-7]}\r\n",
+      "\xef\xbb\xbf[1]"};
+  const std::string_view characters = "[]{}:,\"\\ \n0189.-+eEtruefalsnu/é\x7f\x01\xff";
+  const vlm::Random random(1, 0);
+  std::uint64_t draw = 0;
+  const auto below = [&](std::size_t count) { return static_cast<std::size_t>(random.bits(draw++) % count); };
+  int taken = 0, refused = 0;
+  for (int i = 0; i < 20000; ++i) {
+    std::string text = seeds[below(seeds.size())];
+    for (std::size_t edits = below(4); edits > 0; --edits) {
+      const std::size_t at = below(text.size() + 1);
+      const std::size_t kind = below(3);
+      if (kind == 0 || at == text.size())
+        text.insert(at, 1, characters[below(characters.size())]);
+      else if (kind == 1)
+        text.erase(at, 1 + below(3));
+      else
+        text[at] = characters[below(characters.size())];
+    }
+    const bool theirs = nlohmann::json::accept(text);
+    std::string written;
+    const std::string error = message_of([&] { written = write_json(parse_json(text, "")); });
+    const bool twice = error.find("each key once") != std::string::npos;
+    ++(theirs ? taken : refused);
+    BOOST_REQUIRE_MESSAGE(theirs == (error == "no error" || twice), text << ": " << error);
+    if (!theirs || twice) continue;
+    const auto known = nlohmann::ordered_json::parse(text), again = nlohmann::ordered_json::parse(written);
+    BOOST_REQUIRE_MESSAGE(known == again, text << " became " << written);
+  }
+  BOOST_TEST(taken > 3000);
+  BOOST_TEST(refused > 3000);
+}
+
+BOOST_AUTO_TEST_CASE(texts_and_numbers_are_written_as_the_whole_library_writes_them) {
+  const vlm::Random random(2, 0);
+  std::uint64_t draw = 0;
+  for (int i = 0; i < 20000; ++i) {
+    std::string bytes;
+    for (std::uint64_t size = random.bits(draw++) % 4; size > 0; --size) {
+      const auto bits = random.bits(draw++);
+      const auto lead = static_cast<char>(bits & 0xff);
+      bytes += lead;
+      if (bits & 0x100) bytes += static_cast<char>(0x80 | (bits >> 9 & 0x3f));
+    }
+    std::string theirs = "refused";
+    try {
+      theirs = nlohmann::json(bytes).dump();
+    } catch (const nlohmann::json::type_error&) {
+    }
+    std::string ours = "refused";
+    message_of([&] { ours = write_json(Json(bytes)); });
+    BOOST_REQUIRE_EQUAL(ours, theirs);
+
+    const auto number = std::bit_cast<double>(random.bits(draw++));
+    const double size = std::fabs(number);
+    if (std::isfinite(number) && (size < 1e15 || size >= 1e16))
+      BOOST_REQUIRE_EQUAL(write_json(Json(number)), nlohmann::json(number).dump());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(documents_are_built_by_setting_and_appending) {

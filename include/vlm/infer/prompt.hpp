@@ -80,6 +80,7 @@ namespace detail {
 
 inline std::vector<Grid> grids_of(const std::vector<Picture>& pictures) {
   std::vector<Grid> grids;
+  grids.reserve(pictures.size());
   for (const Picture& picture : pictures) grids.push_back(picture.grid);
   return grids;
 }

@@ -1,4 +1,5 @@
-// Definitions of parse_json and write_json: nlohmann-json's scanner drives a builder of our own values.
+// Definitions of parse_json and write_json on nlohmann-json's scanner, which knows JSON's tokens and UTF-8, and on its writer
+// of numbers. The rest of that library is not included: g++ would instantiate its parsers in every program, used or not.
 // Only vlm.hpp (or one file of the compiled library) includes this header.
 #pragma once
 
@@ -6,8 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <initializer_list>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,7 +14,12 @@
 #include <utility>
 #include <vector>
 
+#if __has_include(<nlohmann/detail/input/lexer.hpp>)
+#include <nlohmann/detail/conversions/to_chars.hpp>
+#include <nlohmann/detail/input/lexer.hpp>
+#else  // the library as one file
 #include <nlohmann/json.hpp>
+#endif
 
 #include <vlm/io/json.hpp>
 
@@ -40,158 +44,187 @@ inline std::string printable(std::string_view text) {
   return result;
 }
 
-// Reads characters and tells how far it came: the scanner's callbacks do not say where they are.
-struct CountingIterator {
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
+// What the scanner reads, and the types in which it gives values.
+struct JsonCharacters {
+  using char_type = char;
 
-  const char* next;
-  const char** furthest;
+  const char *next, *end;
 
-  reference operator*() const { return *next; }
-  CountingIterator& operator++() {
-    *furthest = ++next;
-    return *this;
-  }
-  bool operator==(const CountingIterator& other) const { return next == other.next; }
-  bool operator!=(const CountingIterator& other) const { return next != other.next; }
+  int get_character() { return next == end ? end_of_text : static_cast<unsigned char>(*next++); }
+
+ private:
+  static constexpr int end_of_text = std::char_traits<char>::eof();
 };
+struct JsonNumbers {
+  using number_integer_t = std::int64_t;
+  using number_unsigned_t = std::uint64_t;
+  using number_float_t = double;
+  using string_t = std::string;
+};
+using JsonScanner = nlohmann::detail::lexer<JsonNumbers, JsonCharacters>;
 
-// Builds values from the scanner's events; a callback that returns false or throws ends the parse.
-class JsonBuilder {
+inline JsonScanner scan_json(std::string_view text) {
+  return JsonScanner(JsonCharacters{text.data(), text.data() + text.size()});
+}
+
+// Values of a text, by recursive descent. A value's function begins at its first token and ends at its last.
+class JsonReader {
  public:
-  JsonBuilder(std::string_view text, std::string_view document) : text_(text), document_(document) {
-    open_.reserve(8);
+  JsonReader(std::string_view text, std::string_view document)
+      : text_(text), document_(document), scanner_(scan_json(text)) {
     key_ends_.reserve(16);
   }
 
-  Json parse() {
+  Json read() {
     const std::size_t zero = text_.find('\0');
     if (zero != text_.npos) fail(zero + 1, "text", "a zero byte");
-    const char* end = text_.data() + text_.size();
-    nlohmann::json::sax_parse(CountingIterator{text_.data(), &furthest_}, CountingIterator{end, &furthest_},
-                              this);
-    return std::move(root_);
-  }
-
-  bool null() { return add(Json()); }
-  bool boolean(bool value) { return add(Json(value)); }
-  bool number_integer(std::int64_t value) { return add(Json(value)); }
-  bool number_unsigned(std::uint64_t value) {
-    const bool fits = value <= static_cast<std::uint64_t>(INT64_MAX);
-    return add(fits ? Json(static_cast<std::int64_t>(value)) : Json(static_cast<double>(value)));
-  }
-  bool number_float(double value, const std::string&) { return add(Json(value)); }
-  // A copy: the scanner goes on with its buffer.
-  bool string(std::string& value) { return add(Json(std::string_view(value))); }
-  bool binary(nlohmann::json::binary_t&) { return false; }
-
-  bool start_object(std::size_t) { return open(true); }
-  bool start_array(std::size_t) { return open(false); }
-  bool key(std::string& name) {
-    std::vector<Json::Member>& members = open_.back().members;
-    if (members.empty()) members.reserve(2);
-    members.emplace_back(name, Json());
-    key_ends_.push_back(position());
-    return true;
-  }
-  bool end_object() {
-    Open object = close();
-    refuse_duplicates(object.members);
-    key_ends_.resize(key_ends_.size() - object.members.size());
-    return add(Json::object(std::move(object.members)));
-  }
-  bool end_array() { return add(Json::array(close().items)); }
-
-  // The scanner's sentence: "... line 1, column 2: syntax error while parsing value - REASON; expected WISH".
-  template <class Exception>
-  bool parse_error(std::size_t end, const std::string&, const Exception& error) {
-    std::string_view reason = error.what();
-    for (std::string_view prefix : {"] ", ": ", " - "}) {
-      const std::size_t found = reason.find(prefix);
-      if (found != reason.npos) reason.remove_prefix(found + prefix.size());
-    }
-    constexpr std::string_view wish = "; expected ";
-    const std::size_t wish_at = reason.find(wish);
-    const std::string_view expected =
-        wish_at == reason.npos ? "JSON in UTF-8" : reason.substr(wish_at + wish.size());
-    fail(end, printable(expected), printable(reason.substr(0, wish_at)));
+    scan();
+    Json root = value();
+    scan();
+    require(Token::end_of_input);
+    return root;
   }
 
  private:
-  struct Open {
-    bool is_object;
-    std::vector<Json> items;
-    std::vector<Json::Member> members;
-  };
+  using Token = JsonScanner::token_type;
   static constexpr std::size_t depth_limit = 256;
 
-  std::size_t position() const { return static_cast<std::size_t>(furthest_ - text_.data()); }
+  Token scan() { return token_ = scanner_.scan(); }
+  std::size_t position() const { return scanner_.get_position().chars_read_total; }
 
-  [[noreturn]] void fail(std::size_t end, std::string_view expected, std::string_view got) const {
-    throw FileError("json-syntax",
-                    {{"file", std::string(document_)},
-                     {"at", line_and_column(text_, end)},
-                     {"expected", std::string(expected)},
-                     {"got", std::string(got)},
-                     {"try", "correct the text, or fetch the file again if it was cut short"}});
-  }
-
-  bool add(Json value) {
-    if (open_.empty()) {
-      root_ = std::move(value);
-    } else if (open_.back().is_object) {
-      open_.back().members.back().second = std::move(value);
-    } else {
-      open_.back().items.push_back(std::move(value));
+  Json value() {
+    switch (token_) {
+      case Token::literal_null:
+        return Json();
+      case Token::literal_true:
+        return Json(true);
+      case Token::literal_false:
+        return Json(false);
+      case Token::value_integer:
+        return Json(static_cast<std::int64_t>(scanner_.get_number_integer()));
+      case Token::value_unsigned:
+        return integer(scanner_.get_number_unsigned());
+      case Token::value_float:
+        if (!std::isfinite(scanner_.get_number_float()))
+          refuse("JSON in UTF-8", "number overflow parsing '" + scanner_.get_token_string() + "'");
+        return Json(scanner_.get_number_float());
+      case Token::value_string:
+        // A copy: the scanner goes on with its buffer.
+        return Json(std::string_view(scanner_.get_string()));
+      case Token::begin_array:
+        return array();
+      case Token::begin_object:
+        return object();
+      case Token::parse_error:
+        refuse("JSON in UTF-8", unexpected());
+      default:
+        refuse(JsonScanner::token_type_name(Token::literal_or_value), unexpected());
     }
-    return true;
   }
 
-  bool open(bool is_object) {
-    if (open_.size() == depth_limit) fail(position(), "at most 256 levels of nesting", "one more");
-    open_.push_back({is_object, {}, {}});
-    return true;
+  static Json integer(std::uint64_t value) {
+    const bool fits = value <= static_cast<std::uint64_t>(INT64_MAX);
+    return fits ? Json(static_cast<std::int64_t>(value)) : Json(static_cast<double>(value));
   }
 
-  Open close() {
-    Open top = std::move(open_.back());
-    open_.pop_back();
-    return top;
+  Json array() {
+    enter();
+    std::vector<Json> items;
+    if (scan() != Token::end_array) {
+      items.push_back(value());
+      while (scan() == Token::value_separator) {
+        scan();
+        items.push_back(value());
+      }
+      require(Token::end_array);
+    }
+    --depth_;
+    return Json::array(std::move(items));
+  }
+
+  Json object() {
+    enter();
+    std::vector<Json::Member> members;
+    const std::size_t keys_before = key_ends_.size();
+    if (scan() != Token::end_object) {
+      members.reserve(2);
+      read_member(members);
+      while (scan() == Token::value_separator) {
+        scan();
+        read_member(members);
+      }
+      require(Token::end_object);
+    }
+    refuse_duplicates(members);
+    key_ends_.resize(keys_before);
+    --depth_;
+    return Json::object(std::move(members));
+  }
+
+  void read_member(std::vector<Json::Member>& members) {
+    require(Token::value_string);
+    members.emplace_back(scanner_.get_string(), Json());
+    key_ends_.push_back(position());
+    scan();
+    require(Token::name_separator);
+    scan();
+    members.back().second = value();
+  }
+
+  void enter() {
+    if (++depth_ > depth_limit) refuse("at most 256 levels of nesting", "one more");
   }
 
   void refuse_duplicates(const std::vector<Json::Member>& members) const {
     constexpr std::size_t few = 8;  // that are compared with each other; more have a set, which allocates
     if (members.size() < 2) return;
-    const auto refuse = [&](std::size_t i) {
+    const auto refuse_key = [&](std::size_t i) {
       fail(key_ends_[key_ends_.size() - members.size() + i], "each key once",
            "the key \"" + printable(members[i].first) + "\" again");
     };
     if (members.size() <= few) {
       for (std::size_t i = 1; i < members.size(); ++i)
         for (std::size_t k = 0; k < i; ++k)
-          if (members[k].first == members[i].first) refuse(i);
+          if (members[k].first == members[i].first) refuse_key(i);
       return;
     }
     std::unordered_set<std::string_view> seen(members.size() * 2);
     for (std::size_t i = 0; i < members.size(); ++i)
-      if (!seen.insert(members[i].first).second) refuse(i);
+      if (!seen.insert(members[i].first).second) refuse_key(i);
+  }
+
+  void require(Token token) const {
+    if (token_ != token) refuse(JsonScanner::token_type_name(token), unexpected());
+  }
+  std::string unexpected() const {
+    if (token_ != Token::parse_error)
+      return std::string("unexpected ") + JsonScanner::token_type_name(token_);
+    return std::string(scanner_.get_error_message()) + "; last read: '" + scanner_.get_token_string() + "'";
+  }
+
+  [[noreturn]] void refuse(std::string_view expected, std::string_view got) const {
+    fail(position(), expected, got);
+  }
+  [[noreturn]] void fail(std::size_t end, std::string_view expected, std::string_view got) const {
+    throw FileError("json-syntax",
+                    {{"file", std::string(document_)},
+                     {"at", line_and_column(text_, end)},
+                     {"expected", printable(expected)},
+                     {"got", printable(got)},
+                     {"try", "correct the text, or fetch the file again if it was cut short"}});
   }
 
   std::string_view text_;
   std::string_view document_;
-  const char* furthest_ = text_.data();
-  Json root_;
-  std::vector<Open> open_;
+  JsonScanner scanner_;
+  Token token_ = Token::uninitialized;
+  std::size_t depth_ = 0;
   std::vector<std::size_t> key_ends_;  // of all members of the open objects
 };
 
 template <class>
 Json parse_json(std::string_view text, std::string_view document) {
-  Json value = JsonBuilder(text, document).parse();
+  Json value = JsonReader(text, document).read();
   value.locate(std::make_shared<const std::string>(document), "");
   return value;
 }
@@ -233,7 +266,8 @@ class JsonWriter {
     // As Python does, which turns to exponents one power of ten later than the library.
     const double size = std::fabs(value.number());
     if (size < 1e15 || size >= 1e16) {
-      text_ += nlohmann::json(value.number()).dump();
+      char digits[64];
+      text_.append(digits, nlohmann::detail::to_chars(digits, digits + sizeof digits, value.number()));
     } else {
       char digits[32];
       text_.append(digits,
@@ -241,12 +275,25 @@ class JsonWriter {
     }
   }
 
-  void write_string(const Json& value, const std::string& string) {
-    try {
-      text_ += nlohmann::json(string).dump();
-    } catch (const nlohmann::json::type_error&) {
-      refuse(value, "text in UTF-8", "\"" + printable(string) + "\"");
+  void write_string(const Json& value, std::string_view string) {
+    const std::size_t begin = text_.size();
+    text_ += '"';
+    for (const char c : string) {
+      const std::size_t known = std::string_view("\"\\\b\f\n\r\t").find(c);
+      if (known != std::string_view::npos) {
+        text_ += '\\';
+        text_ += "\"\\bfnrt"[known];
+      } else if (static_cast<unsigned char>(c) < 0x20) {
+        char escape[8];
+        text_.append(escape, static_cast<std::size_t>(std::snprintf(escape, sizeof escape, "\\u%04x", c)));
+      } else {
+        text_ += c;
+      }
     }
+    text_ += '"';
+    // Whoever reads the text would refuse what is not UTF-8.
+    if (scan_json(std::string_view(text_).substr(begin)).scan() != JsonScanner::token_type::value_string)
+      refuse(value, "text in UTF-8", "\"" + printable(string) + "\"");
   }
 
   void write_array(const Json& value, std::size_t depth) {
