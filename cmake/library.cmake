@@ -9,6 +9,14 @@ add_library(vlm::vlm ALIAS vlm)
 target_include_directories(vlm INTERFACE
   "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 target_link_libraries(vlm INTERFACE Threads::Threads nlohmann_json::nlohmann_json)
+# Where nlohmann-json is a single file, its scanner must not come from another copy that is installed.
+get_target_property(vlm_json_folders nlohmann_json::nlohmann_json INTERFACE_INCLUDE_DIRECTORIES)
+string(REGEX REPLACE "\\$<(BUILD|INSTALL)_INTERFACE:([^>]*)>" "\\2" vlm_json_folders "${vlm_json_folders}")
+foreach(folder IN LISTS vlm_json_folders)
+  if(EXISTS "${folder}/nlohmann/json.hpp" AND NOT EXISTS "${folder}/nlohmann/detail/input/lexer.hpp")
+    target_compile_definitions(vlm INTERFACE VLM_WHOLE_JSON=1)
+  endif()
+endforeach()
 # nvcc gets a flag, since CMake 3.25 knows no C++20 for nvcc 13, and leave to call std::bit_cast in kernels.
 target_compile_features(vlm INTERFACE cxx_std_20)
 target_compile_options(vlm INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr>")

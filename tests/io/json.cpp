@@ -75,6 +75,8 @@ BOOST_AUTO_TEST_CASE(broken_text_is_reported_with_its_place) {
       {"[\"\xff\"]", "line 1, column 3", "JSON in UTF-8",
        "invalid string: ill-formed UTF-8 byte; last read: '\"?'"},
       {"[\"\xc3\xa9\", x]", "line 1, column 7", "JSON in UTF-8", "invalid literal; last read: '\"??\", x'"},
+      {"[-]", "line 1, column 3", "digit after '-'", "invalid number; last read: '-]'"},
+      {"[1 1.]", "line 1, column 6", "digit after '.'", "invalid number; last read: '1.]'"},
       {"[NaN]", "line 1, column 2", "JSON in UTF-8", "invalid literal; last read: '[N'"},
       {"// no\n1", "line 1, column 1", "JSON in UTF-8", "invalid literal; last read: '/'"},
       {"{\"a\": 1, \"b\": {\"a\": 2},\n  \"a\": 3}", "line 2, column 5", "each key once",

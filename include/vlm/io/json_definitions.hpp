@@ -1,8 +1,10 @@
 // Definitions of parse_json and write_json on nlohmann-json's scanner, which knows JSON's tokens and UTF-8, and on its writer
-// of numbers. The rest of that library is not included: g++ would instantiate its parsers in every program, used or not.
+// of numbers. The rest of that library is not included: g++ would instantiate its parsers in every program, used or not. A
+// program that has the library as a single file, another version than the one that is installed, defines VLM_WHOLE_JSON=1.
 // Only vlm.hpp (or one file of the compiled library) includes this header.
 #pragma once
 
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -14,10 +16,10 @@
 #include <utility>
 #include <vector>
 
-#if __has_include(<nlohmann/detail/input/lexer.hpp>)
+#if !VLM_WHOLE_JSON && !defined(INCLUDE_NLOHMANN_JSON_HPP_) && __has_include(<nlohmann/detail/input/lexer.hpp>)
 #include <nlohmann/detail/conversions/to_chars.hpp>
 #include <nlohmann/detail/input/lexer.hpp>
-#else  // the library as one file
+#else
 #include <nlohmann/json.hpp>
 #endif
 
@@ -116,9 +118,9 @@ class JsonReader {
       case Token::begin_object:
         return object();
       case Token::parse_error:
-        refuse("JSON in UTF-8", unexpected());
+        refuse_token("JSON in UTF-8");
       default:
-        refuse(JsonScanner::token_type_name(Token::literal_or_value), unexpected());
+        refuse_token(JsonScanner::token_type_name(Token::literal_or_value));
     }
   }
 
@@ -194,12 +196,19 @@ class JsonReader {
   }
 
   void require(Token token) const {
-    if (token_ != token) refuse(JsonScanner::token_type_name(token), unexpected());
+    if (token_ != token) refuse_token(JsonScanner::token_type_name(token));
   }
-  std::string unexpected() const {
+  [[noreturn]] void refuse_token(std::string_view expected) const {
     if (token_ != Token::parse_error)
-      return std::string("unexpected ") + JsonScanner::token_type_name(token_);
-    return std::string(scanner_.get_error_message()) + "; last read: '" + scanner_.get_token_string() + "'";
+      refuse(expected, std::string("unexpected ") + JsonScanner::token_type_name(token_));
+    // The scanner's own sentence may say what it wished for.
+    std::string_view reason = scanner_.get_error_message();
+    constexpr std::string_view wish = "; expected ";
+    if (const std::size_t at = reason.find(wish); at != reason.npos) {
+      expected = reason.substr(at + wish.size());
+      reason = reason.substr(0, at);
+    }
+    refuse(expected, std::string(reason) + "; last read: '" + scanner_.get_token_string() + "'");
   }
 
   [[noreturn]] void refuse(std::string_view expected, std::string_view got) const {
@@ -270,15 +279,18 @@ class JsonWriter {
       text_.append(digits, nlohmann::detail::to_chars(digits, digits + sizeof digits, value.number()));
     } else {
       char digits[32];
-      text_.append(digits,
-                   static_cast<std::size_t>(std::snprintf(digits, sizeof digits, "%.1f", value.number())));
+      text_.append(
+          digits,
+          std::to_chars(digits, digits + sizeof digits, value.number(), std::chars_format::fixed, 1).ptr);
     }
   }
 
   void write_string(const Json& value, std::string_view string) {
     const std::size_t begin = text_.size();
+    bool ascii = true;
     text_ += '"';
     for (const char c : string) {
+      ascii = ascii && static_cast<unsigned char>(c) < 0x80;
       const std::size_t known = std::string_view("\"\\\b\f\n\r\t").find(c);
       if (known != std::string_view::npos) {
         text_ += '\\';
@@ -292,7 +304,8 @@ class JsonWriter {
     }
     text_ += '"';
     // Whoever reads the text would refuse what is not UTF-8.
-    if (scan_json(std::string_view(text_).substr(begin)).scan() != JsonScanner::token_type::value_string)
+    if (!ascii &&
+        scan_json(std::string_view(text_).substr(begin)).scan() != JsonScanner::token_type::value_string)
       refuse(value, "text in UTF-8", "\"" + printable(string) + "\"");
   }
 
