@@ -1,11 +1,13 @@
 // How far products stray with weights in blocks, beside ggml's formats of as many bits where it is installed: the error
-// || y - x w' || / || x w' || with rows and weights in their formats, sums in fp64.
+// || y - x w' || / || x w' || with rows and weights in their formats, sums in fp64. Of drawn weights, or the mean over the
+// matrices of the decoder's layers of a checkpoint.
 //
-//   block_errors [--json FILE]
+//   block_errors [--folder FOLDER] [--json FILE]
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -19,7 +21,12 @@ using namespace vlm;
 
 namespace {
 
-constexpr Index rows = 64, outputs = 256, inputs = 2048;
+constexpr Index rows = 16;
+
+struct Weight {
+  Index outputs, inputs;
+  std::vector<float> values;
+};
 
 // Normal numbers; with `heavy` one in a hundred is eight times as large.
 std::vector<float> drawn(Index count, float size, bool heavy, std::uint64_t seed) {
@@ -31,14 +38,41 @@ std::vector<float> drawn(Index count, float size, bool heavy, std::uint64_t seed
   return values;
 }
 
-std::vector<double> product(const std::vector<float>& x, const std::vector<float>& weight) {
+// Of every decoder layer's matrix whose values fill blocks of 256.
+std::vector<Weight> matrices(const std::string& folder) {
+  const SafetensorsFolder files(folder);
+  std::vector<Weight> result;
+  for (const StoredTensor* tensor : files.tensors()) {
+    if (tensor->name.find("language_model.layers.") == std::string::npos || tensor->shape.size() != 2 ||
+        tensor->shape[1] % 32 != 0 || tensor->shape[0] * tensor->shape[1] % 256 != 0 ||
+        (tensor->dtype != DType::F32 && tensor->dtype != DType::BF16))
+      continue;
+    Weight weight{tensor->shape[0], tensor->shape[1], {}};
+    weight.values.resize(static_cast<std::size_t>(weight.outputs * weight.inputs));
+    for (std::size_t i = 0; i < weight.values.size(); ++i) {
+      bf16 half;
+      if (tensor->dtype == DType::F32) {
+        std::memcpy(&weight.values[i], tensor->bytes.data() + 4 * i, sizeof(float));
+      } else {
+        std::memcpy(&half, tensor->bytes.data() + 2 * i, sizeof half);
+        weight.values[i] = static_cast<float>(half);
+      }
+    }
+    result.push_back(std::move(weight));
+  }
+  if (result.empty())
+    throw std::runtime_error(
+        folder + " has no matrices of decoder layers in F32 or BF16 whose numbers fill blocks of 256");
+  return result;
+}
+
+std::vector<double> product(const std::vector<float>& x, const Weight& weight) {
   std::vector<double> y;
   for (Index row = 0; row < rows; ++row)
-    for (Index o = 0; o < outputs; ++o) {
+    for (Index o = 0; o < weight.outputs; ++o) {
+      const float *a = x.data() + row * weight.inputs, *b = weight.values.data() + o * weight.inputs;
       double sum = 0;
-      for (Index i = 0; i < inputs; ++i)
-        sum += static_cast<double>(x[static_cast<std::size_t>(row * inputs + i)]) *
-               static_cast<double>(weight[static_cast<std::size_t>(o * inputs + i)]);
+      for (Index i = 0; i < weight.inputs; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
       y.push_back(sum);
     }
   return y;
@@ -54,10 +88,11 @@ double error(const Numbers& y, const std::vector<double>& exact) {
   return std::sqrt(difference / size);
 }
 
-std::vector<float> ours(const std::vector<float>& x, const std::vector<float>& weight, DType format) {
+std::vector<float> ours(const std::vector<float>& x, const Weight& weight, DType format) {
+  const Index outputs = weight.outputs, inputs = weight.inputs;
   Runtime<Cpu> runtime(1);
   Buffer<Cpu> panels(matrix_bytes(format, outputs, inputs));
-  if (!make_blocks<float>(runtime.queue(), {weight.data(), Shape<2>{{outputs, inputs}}}, format,
+  if (!make_blocks<float>(runtime.queue(), {weight.values.data(), Shape<2>{{outputs, inputs}}}, format,
                           panels.data()))
     std::abort();
   std::vector<float> y(static_cast<std::size_t>(rows * outputs));
@@ -69,69 +104,82 @@ std::vector<float> ours(const std::vector<float>& x, const std::vector<float>& w
   return y;
 }
 
-struct Peer {
-  std::string name;
-  double error = 0;  // 0: there is none
-};
-
 #if defined(VLM_BENCH_GGML)
-// Numbers as ggml's format holds them.
+// Numbers as ggml's format holds them; blocks of a narrow weight go on in its next row.
 std::vector<float> in_format(const std::vector<float>& values, ggml_type type) {
-  const Index count = static_cast<Index>(values.size()) / inputs;
-  std::vector<std::byte> bytes(ggml_row_size(type, inputs) * static_cast<std::size_t>(count));
   const ggml_type_traits* traits = ggml_get_type_traits(type);
+  const auto count = static_cast<Index>(values.size());
+  std::vector<std::byte> bytes(ggml_row_size(type, count));
   std::vector<float> result(values.size());
-  for (Index row = 0; row < count; ++row) {
-    std::byte* to = bytes.data() + ggml_row_size(type, inputs) * static_cast<std::size_t>(row);
-    traits->from_float_ref(values.data() + row * inputs, to, inputs);
-    traits->to_float(to, result.data() + row * inputs, inputs);
-  }
+  traits->from_float_ref(values.data(), bytes.data(), count);
+  traits->to_float(bytes.data(), result.data(), count);
   return result;
 }
 // Q8_0 with rows in Q8_0; Q4_K with rows in bytes of blocks of 256, for which Q8_0 stands, whose steps are finer.
-Peer peer_of(DType format, const std::vector<float>& x, const std::vector<float>& weight,
-             const std::vector<double>& exact) {
-  const ggml_type type = format == DType::I8Blocks ? GGML_TYPE_Q8_0 : GGML_TYPE_Q4_K;
-  return {ggml_type_name(type), error(product(in_format(x, GGML_TYPE_Q8_0), in_format(weight, type)), exact)};
+ggml_type peer_of(DType format) { return format == DType::I8Blocks ? GGML_TYPE_Q8_0 : GGML_TYPE_Q4_K; }
+const char* peer_name(DType format) { return ggml_type_name(peer_of(format)); }
+double peer_error(DType format, const std::vector<float>& x, const Weight& weight,
+                  const std::vector<double>& exact) {
+  const Weight rounded{weight.outputs, weight.inputs, in_format(weight.values, peer_of(format))};
+  return error(product(in_format(x, GGML_TYPE_Q8_0), rounded), exact);
 }
 #else
-Peer peer_of(DType, const std::vector<float>&, const std::vector<float>&, const std::vector<double>&) {
-  return {};
-}
+const char* peer_name(DType) { return ""; }
+double peer_error(DType, const std::vector<float>&, const Weight&, const std::vector<double>&) { return 0; }
 #endif
+
+// The mean error of weights, each with rows of its own.
+void report(const std::string& shape, const std::vector<Weight>& weights, bool heavy_rows, std::FILE* json) {
+  for (const DType format : {DType::I8Blocks, DType::I4Blocks}) {
+    const std::string name = format == DType::I8Blocks ? "int8" : "int4";
+    double bits = 0, numbers = 0, own = 0, peer = 0;
+    for (const Weight& weight : weights) {
+      const std::vector<float> x = drawn(rows * weight.inputs, 1, heavy_rows, 1);
+      const std::vector<double> exact = product(x, weight);
+      bits += 8 * static_cast<double>(matrix_bytes(format, weight.outputs, weight.inputs));
+      numbers += static_cast<double>(weight.values.size());
+      own += error(ours(x, weight, format), exact) / static_cast<double>(weights.size());
+      peer += peer_error(format, x, weight, exact) / static_cast<double>(weights.size());
+    }
+    std::printf("error, %-6s %-12s %.3f bits  %.5f", name.c_str(), shape.c_str(), bits / numbers, own);
+    if (peer > 0) std::printf("  %s %.5f  ratio %.3f", peer_name(format), peer, own / peer);
+    std::printf("\n");
+    if (!json) continue;
+    std::fprintf(json, "{\"name\": \"error, %s\", \"shape\": \"%s\", \"unit\": \"relative\", \"ours\": %.6g",
+                 name.c_str(), shape.c_str(), own);
+    if (peer > 0) std::fprintf(json, ", \"peer\": %.6g, \"ratio\": %.4g", peer, own / peer);
+    std::fprintf(json, "}\n");
+  }
+}
 
 }  // namespace
 
 int main(int count, char** arguments) {
   std::FILE* json = nullptr;
-  if (count == 3 && std::strcmp(arguments[1], "--json") == 0) json = std::fopen(arguments[2], "w");
-  if (count > 1 && !json) {
-    std::printf("%s [--json FILE]\n", arguments[0]);
-    return std::strcmp(arguments[1], "--help") == 0 ? 0 : 2;
-  }
-  for (const bool heavy : {false, true}) {
-    const std::vector<float> x = drawn(rows * inputs, 1, heavy, 1),
-                             weight = drawn(outputs * inputs, 0.02f, heavy, 2);
-    const std::vector<double> exact = product(x, weight);
-    for (const DType format : {DType::I8Blocks, DType::I4Blocks}) {
-      const char* shape = heavy ? "heavy tails" : "normal";
-      const std::string name = format == DType::I8Blocks ? "int8" : "int4";
-      const double bits = 8 * static_cast<double>(matrix_bytes(format, outputs, inputs)) /
-                          static_cast<double>(outputs * inputs);
-      const double own = error(ours(x, weight, format), exact);
-      const Peer peer = peer_of(format, x, weight, exact);
-      std::printf("error, %-6s %-12s %.3f bits  %.5f", name.c_str(), shape, bits, own);
-      if (peer.error > 0)
-        std::printf("  %s %.5f  ratio %.3f", peer.name.c_str(), peer.error, own / peer.error);
-      std::printf("\n");
-      if (!json) continue;
-      std::fprintf(json,
-                   "{\"name\": \"error, %s\", \"shape\": \"%s\", \"unit\": \"relative\", \"ours\": %.6g",
-                   name.c_str(), shape, own);
-      if (peer.error > 0)
-        std::fprintf(json, ", \"peer\": %.6g, \"ratio\": %.4g", peer.error, own / peer.error);
-      std::fprintf(json, "}\n");
+  std::string folder;
+  for (int i = 1; i < count; ++i) {
+    const std::string option = arguments[i];
+    if (option == "--folder" && i + 1 < count) {
+      folder = arguments[++i];
+    } else if (option == "--json" && i + 1 < count && (json = std::fopen(arguments[i + 1], "w"))) {
+      ++i;
+    } else {
+      std::printf("%s [--folder FOLDER] [--json FILE]\n", arguments[0]);
+      return option == "--help" ? 0 : 2;
     }
+  }
+  try {
+    if (!folder.empty()) {
+      const std::vector<Weight> weights = matrices(folder);
+      report(std::to_string(weights.size()) + " matrices", weights, false, json);
+    } else {
+      for (const bool heavy : {false, true})
+        report(heavy ? "heavy tails" : "normal", {{1024, 2048, drawn(1024 * 2048, 0.02f, heavy, 2)}}, heavy,
+               json);
+    }
+  } catch (const std::exception& refused) {
+    std::fprintf(stderr, "%s\n", refused.what());
+    return 2;
   }
   if (json) std::fclose(json);
 }

@@ -143,9 +143,10 @@ BOOST_AUTO_TEST_CASE(bytes_of_a_matrix) {
   BOOST_TEST(matrix_bytes(DType::F32, 3, 5) == 60);
   BOOST_TEST(matrix_bytes(DType::BF16, 3, 5) == 30);
   BOOST_TEST(matrix_bytes(DType::I8Blocks, 2048, 2048) == 2048 * 2048 / 32 * 34);
-  BOOST_TEST(matrix_bytes(DType::I4Blocks, 2048, 2048) == 2048 * (2048 / 32 * 18 + 8));
+  BOOST_TEST(matrix_bytes(DType::I4Blocks, 2048, 2048) == 2048 * (2048 / 32 * 35 / 2 + 8));
   BOOST_TEST(matrix_bytes(DType::I8Blocks, 1, 1) == 576);
   BOOST_TEST(matrix_bytes(DType::I4Blocks, 17, 33) == 2 * 704);
+  BOOST_TEST(matrix_bytes(DType::I4Blocks, 16, 96) == 1024);
   BOOST_TEST(matrix_bytes(DType::Bf16Blocks, 2048, 2048) == 2048 * 2048 * 2);
   BOOST_TEST(matrix_bytes(DType::Bf16Blocks, 17, 33) == 2 * 2048);
   BOOST_TEST(matrix_bytes(DType::Bf16CodeBlocks, 2048, 2048) == 2048 / 16 * (128 + 64 * 752 + 512));
@@ -162,6 +163,40 @@ BOOST_AUTO_TEST_CASE(numbers_that_fit_come_back) {
     values[i] = static_cast<float>(i % 32 < 2 ? 15 * (i % 2) : i * 7 % 16) / 8 - 1;
   const std::vector<float> back = Weight(DType::I4Blocks, 20, 32, values).numbers();
   for (std::size_t i = 0; i < values.size(); ++i) BOOST_TEST(std::abs(back[i] - values[i]) < 1e-6f);
+}
+
+// Every scale and every minimum that four bits have, in even blocks and odd ones.
+BOOST_AUTO_TEST_CASE(steps_that_fit_come_back) {
+  const int blocks = 2 * 63 + 1;
+  std::vector<float> values;
+  for (int row = 0; row < 3; ++row)
+    for (int block = 0; block < blocks; ++block) {
+      const int scale = block / 2 + 1 - block / 126, minimum = std::min(15 * scale, (block * 26 + row) % 64);
+      for (int i = 0; i < 32; ++i)
+        values.push_back(
+            static_cast<float>(scale * (i < 2 ? 15 * i : i * 7 % 16) - (block == blocks - 1 ? 63 : minimum)) /
+            1024);
+    }
+  for (const IsaLevel level : levels()) {
+    const std::vector<float> back = Weight(DType::I4Blocks, 3, 32 * blocks, values, level).numbers();
+    for (std::size_t i = 0; i < values.size(); ++i) BOOST_TEST(std::abs(back[i] - values[i]) < 1e-5f);
+  }
+}
+
+// Numbers whose squares overflow or vanish.
+BOOST_AUTO_TEST_CASE(sizes_of_numbers) {
+  const Index outputs = 20, inputs = 100;
+  for (const float size : {1e-30f, 1e-20f, 1e20f, 1e37f}) {
+    std::vector<float> values = normal(outputs * inputs, 1, 19);
+    for (float& value : values) value *= size;
+    for (const IsaLevel level : levels())
+      for (const DType format : {DType::I8Blocks, DType::I4Blocks}) {
+        std::vector<float> back = Weight(format, outputs, inputs, values, level).numbers(), same = values;
+        for (std::vector<float>* of : {&back, &same})
+          for (float& value : *of) value /= size;
+        BOOST_TEST(error(back, same) < (format == DType::I8Blocks ? 0.0075 : 0.09));
+      }
+  }
 }
 
 // Every bit pattern as it is, and what lies between two as bf16's constructor rounds it.

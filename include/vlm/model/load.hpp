@@ -272,7 +272,7 @@ class ParameterStore {
   }
 
   // A file with blocks of another layout must not be taken for one of this.
-  static constexpr const char *layout_key = "vlm.weight_blocks", *layout_version = "2";
+  static constexpr const char *layout_key = "vlm.weight_blocks", *layout_version = "3";
   static void check_layout(const SafetensorsFile& file) {
     for (const auto& [key, value] : file.metadata())
       if (key == layout_key && value != layout_version)

@@ -4,14 +4,14 @@
 //   values of a group   [16 outputs, 4 inputs], one byte each, or two groups in the halves of the same bytes
 //   values of a pair    [16 outputs, 2 inputs], bf16
 //   I8Blocks   w = s (q - 128),      q in 0..255; s bf16.                                   8.5 bits each
-//   I4Blocks   w = d s q - m t,      q in 0..15; s, t in 0..255 by block; d, m f32 by row.  4.5 bits each
+//   I4Blocks   w = d s q - m t,      q in 0..15; s, t in 0..63 by block; d, m f32 by row.   4.375 bits each
 //   Bf16Blocks w in bf16; products round the rows to bf16, too.                             16 bits each
 //   Bf16CodeBlocks  the same numbers, with a code of 3 bits for the exponent of most.       some 12 bits each, of which a
 //                   product reads 11.3
 // A panel is one run of bytes, rounded up to cache lines; rows and inputs that the matrix lacks are zeros:
 //   I8Blocks   values [blocks, 8 groups, 16, 4] | s [blocks, 16]
-//   I4Blocks   values [blocks, 4 pairs of groups, 16, 4], the first of a pair low | s [blocks, 16] | t [blocks, 16]
-//              | d [16] | m [16]
+//   I4Blocks   values [blocks, 4 pairs of groups, 16, 4], the first of a pair low | s + 64 (t % 4) [blocks, 16]
+//              | t / 4 [fours of blocks, 2, 16], the first two of four low | d [16] | m [16]
 //   Bf16Blocks values [blocks, 16 pairs, 16, 2]
 //   Bf16CodeBlocks heads [slabs] | slabs of 256 inputs | more rare exponents, u8
 //     head     8 exponents, the first of which nobody reads | where in the panel their rare exponents begin and end, u32 both
@@ -109,7 +109,7 @@ constexpr Index panel_bytes(DType format, Index inputs) {
   if (format == DType::Bf16Blocks) return 1024 * blocks;
   const Index bytes = format == DType::Bf16CodeBlocks ? CodePanel<std::byte>::bytes(inputs)
                       : format == DType::I8Blocks     ? 544 * blocks
-                                                      : 288 * blocks + 128;
+                                                      : 272 * blocks + 32 * ((blocks + 3) / 4) + 128;
   return (bytes + 63) / 64 * 64;
 }
 
@@ -127,13 +127,16 @@ struct I8Panel {
 };
 template <class Byte>
 struct I4Panel {
-  Byte *values, *scales, *minima, *row_scales, *row_minima;  // u4, u8, u8, f32, f32
+  Byte *values, *scales, *minima, *row_scales, *row_minima;  // u4, u6 and u2, u4, f32, f32
   I4Panel(Byte* panel, Index inputs)
       : values(panel),
         scales(panel + 256 * blocks_of(inputs)),
         minima(panel + 272 * blocks_of(inputs)),
-        row_scales(panel + 288 * blocks_of(inputs)),
-        row_minima(panel + 288 * blocks_of(inputs) + 64) {}
+        row_scales(minima + 32 * ((blocks_of(inputs) + 3) / 4)),
+        row_minima(row_scales + 64) {}
+  // Where the upper bits of a block's minima are, and the place of the lowest of them in a byte.
+  static constexpr Index minima_place(Index block) { return (block / 4 * 2 + block % 2) * panel_outputs; }
+  static constexpr int minima_shift(Index block) { return block % 4 < 2 ? 0 : 4; }
 };
 // Rows of a weight, [outputs, inputs], as blocks at `panels`, which are zeros; the first row is the first of a panel.
 // Values must be finite; bf16 blocks keep any value to the nearest of bf16. Returns whether the format holds them all,

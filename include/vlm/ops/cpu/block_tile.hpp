@@ -84,10 +84,11 @@ struct BlockScales<DType::I8Blocks, W> {
 
 template <int W>
 struct BlockScales<DType::I4Blocks, W> {
+  using Panel = I4Panel<const std::byte>;
   const std::byte *scales, *minima;
   Floats<W> row_scale, row_minimum;
   VLM_INLINE BlockScales(const std::byte* panel, Index inputs, int lane) {
-    const I4Panel<const std::byte> parts(panel, inputs);
+    const Panel parts(panel, inputs);
     scales = parts.scales + lane;
     minima = parts.minima + lane;
     std::memcpy(&row_scale, parts.row_scales + 4 * lane, sizeof row_scale);
@@ -95,15 +96,12 @@ struct BlockScales<DType::I4Blocks, W> {
   }
   // `minimum` is negative.
   VLM_INLINE void at(Index block, Floats<W>& scale, Floats<W>& minimum) const {
-    widen(scale, scales + block * panel_outputs);
-    widen(minimum, minima + block * panel_outputs);
-    scale *= row_scale;
-    minimum *= -row_minimum;
-  }
-  VLM_INLINE static void widen(Floats<W>& numbers, const std::byte* from) {
-    Integers<W> integers;
-    widen_bytes<W>(integers, from);
-    numbers = __builtin_convertvector(integers, Floats<W>);
+    Integers<W> steps, rest;
+    widen_bytes<W>(steps, scales + block * panel_outputs);
+    widen_bytes<W>(rest, minima + Panel::minima_place(block));
+    const Integers<W> low = steps & 63, high = steps >> 6 | ((rest >> Panel::minima_shift(block) & 15) << 2);
+    scale = row_scale * __builtin_convertvector(low, Floats<W>);
+    minimum = -row_minimum * __builtin_convertvector(high, Floats<W>);
   }
 };
 

@@ -1,12 +1,13 @@
 // Making weight blocks of numbers, and reading rows of them back.
 //   I8Blocks   of the scales next to max |w| / 127 the one with the least squared error
 //   I4Blocks   of some ranges within [min w, max w] and zero the one whose scale and minimum, fitted by least squares to
-//              the rounded values, leave the least squared error; then both become bytes of the row's largest
+//              the rounded values, leave the least squared error; then both become 6 bits of the row's largest
 //   Bf16Blocks and Bf16CodeBlocks   the nearest, ties to even
 #pragma once
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <vector>
 
@@ -37,19 +38,23 @@ struct BlockWeightsKernel {
   }
 
  private:
+  static constexpr int most_steps = 63;
+
   template <int W>
   VLM_INLINE static void read(Floats<W> (&x)[block_inputs], const float* weights, Index block, int lane) {
     for (int k = 0; k < block_inputs; ++k)
       load<W>(x[k], weights + (block * block_inputs + k) * panel_outputs + lane);
   }
-  // To the nearest integer of 0..most, ties to even.
+  // To the nearest integer of 0..most, ties to even: behind 1.5 * 2^23 floats are as far apart as integers, and their bits
+  // are ordered as they are.
   template <int W>
-  VLM_INLINE static void round_within(Floats<W>& x, float most) {
-    Floats<W> magic;
-    fill<W>(magic, 12582912.0f);
-    x = x < 0.0f ? Floats<W>{} : x;
-    x = x > most ? most - Floats<W>{} : x;
-    x = x + magic - magic;
+  VLM_INLINE static void round_within(Floats<W>& x, int most) {
+    const float magic = 12582912.0f;
+    const Integers<W> low = std::bit_cast<int>(magic) - Integers<W>{}, high = low + most;
+    Integers<W> bits = (Integers<W>)(x + magic);
+    bits = bits > low ? bits : low;
+    bits = bits < high ? bits : high;
+    x = (Floats<W>)bits - magic;
   }
   // to = 1 / x, or 0 where x is not above 0.
   template <int W>
@@ -91,7 +96,7 @@ struct BlockWeightsKernel {
       invert<W>(factor, scale);
       for (const Floats<W>& value : x) {
         Floats<W> q = value * factor + 128.0f;
-        round_within<W>(q, 255.0f);
+        round_within<W>(q, 255);
         const Floats<W> rest = value - scale * (q - 128.0f);
         error += rest * rest;
       }
@@ -103,7 +108,7 @@ struct BlockWeightsKernel {
     invert<W>(factor, best);
     for (int k = 0; k < block_inputs; ++k) {
       Floats<W> q = x[k] * factor + 128.0f;
-      round_within<W>(q, 255.0f);
+      round_within<W>(q, 255);
       put<W>(to.values + block * 512 + k / 4 * 64 + lane * 4 + k % 4, q, 4);
     }
     for (int i = 0; i < W; ++i) {
@@ -125,35 +130,87 @@ struct BlockWeightsKernel {
       largest_scale = largest_scale < scale ? scale : largest_scale;
       largest_minimum = largest_minimum < minimum ? minimum : largest_minimum;
     }
-    const Floats<W> row_scale = largest_scale * (1.0f / 255.0f),
-                    row_minimum = largest_minimum * (1.0f / 255.0f);
-    Floats<W> over_scale, over_minimum;
-    invert<W>(over_scale, row_scale);
-    invert<W>(over_minimum, row_minimum);
+    const Floats<W> row_scale = largest_scale * (1.0f / most_steps),
+                    row_minimum = largest_minimum * (1.0f / most_steps);
     std::memcpy(to.row_scales + 4 * lane, &row_scale, sizeof row_scale);
     std::memcpy(to.row_minima + 4 * lane, &row_minimum, sizeof row_minimum);
     for (Index block = 0; block < blocks; ++block) {
       Floats<W> scale, minimum;
       load<W>(scale, scales + block * panel_outputs + lane);
       load<W>(minimum, minima + block * panel_outputs + lane);
-      scale *= over_scale;
-      minimum *= over_minimum;
-      round_within<W>(scale, 255.0f);
-      round_within<W>(minimum, 255.0f);
-      put<W>(to.scales + block * panel_outputs + lane, scale, 1);
-      put<W>(to.minima + block * panel_outputs + lane, minimum, 1);
-      const Floats<W> shift = minimum * row_minimum;
+      read<W>(x, weights, block, lane);
+      to_steps<W>(x, row_scale, row_minimum, scale, minimum);
+      for (int i = 0; i < W; ++i) {
+        const int of_scale = static_cast<int>(scale[i]), of_minimum = static_cast<int>(minimum[i]);
+        to.scales[block * panel_outputs + lane + i] = static_cast<std::byte>(of_scale | of_minimum % 4 << 6);
+        to.minima[to.minima_place(block) + lane + i] |=
+            static_cast<std::byte>(of_minimum / 4 << to.minima_shift(block));
+      }
       Floats<W> factor;
       invert<W>(factor, scale * row_scale);
-      read<W>(x, weights, block, lane);
+      const Floats<W> shift = minimum * row_minimum;
       for (int k = 0; k < 4; ++k)  // of a group; its pairs are eight inputs
         for (int pair = 0; pair < 4; ++pair) {
           Floats<W> low = (x[8 * pair + k] + shift) * factor, high = (x[8 * pair + 4 + k] + shift) * factor;
-          round_within<W>(low, 15.0f);
-          round_within<W>(high, 15.0f);
+          round_within<W>(low, 15);
+          round_within<W>(high, 15);
           put<W>(to.values + block * 256 + pair * 64 + lane * 4 + k, low + 16.0f * high, 4);
         }
     }
+  }
+  // A block's scale and minimum in whole steps of the row's: of some scales, each with the minima that keep the middle of
+  // the range about where it is, those with the least squared error. The nearest come first, for numbers whose squares
+  // overflow or vanish.
+  template <int W>
+  VLM_INLINE static void to_steps(const Floats<W> (&x)[block_inputs], const Floats<W>& row_scale,
+                                  const Floats<W>& row_minimum, Floats<W>& scale, Floats<W>& minimum) {
+    Floats<W> over_scale, over_minimum, nearest, best_scale, best_minimum, least;
+    invert<W>(over_scale, row_scale);
+    invert<W>(over_minimum, row_minimum);
+    nearest = scale * over_scale;
+    round_within<W>(nearest, most_steps);
+    best_scale = nearest;
+    best_minimum = minimum * over_minimum;
+    round_within<W>(best_minimum, most_steps);
+    fill<W>(least, 3e38f);
+    for (const float candidate : {0.0f, 1.0f, -1.0f, 2.0f, -2.0f, 3.0f, -3.0f}) {
+      Floats<W> of_scale = nearest + candidate;
+      round_within<W>(of_scale, most_steps);
+      const Floats<W> step = of_scale * row_scale;
+      Floats<W> middle = (minimum + 7.5f * (step - scale)) * over_minimum;
+      round_within<W>(middle, most_steps);
+      for (const float beside : {0.0f, 1.0f, -1.0f, 2.0f, -2.0f}) {
+        Floats<W> of_minimum = middle + beside, error;
+        round_within<W>(of_minimum, most_steps);
+        squared_error<W>(error, x, step, of_minimum * row_minimum);
+        const auto better = error < least;
+        best_scale = better ? of_scale : best_scale;
+        best_minimum = better ? of_minimum : best_minimum;
+        least = better ? error : least;
+      }
+    }
+    scale = best_scale;
+    minimum = best_minimum;
+  }
+  // Of the numbers nearest to x that a scale and a minimum have.
+  template <int W>
+  VLM_INLINE static void squared_error(Floats<W>& error, const Floats<W> (&x)[block_inputs],
+                                       const Floats<W>& scale, const Floats<W>& minimum) {
+    Floats<W> factor, halves[2] = {};
+    invert<W>(factor, scale);
+    for (int k = 0; k < block_inputs / 2; ++k) {
+      add_error<W>(halves[0], x[k] + minimum, factor, scale);
+      add_error<W>(halves[1], x[k + block_inputs / 2] + minimum, factor, scale);
+    }
+    error = halves[0] + halves[1];
+  }
+  template <int W>
+  VLM_INLINE static void add_error(Floats<W>& error, const Floats<W>& x, const Floats<W>& factor,
+                                   const Floats<W>& step) {
+    Floats<W> q = x * factor;
+    round_within<W>(q, 15);
+    const Floats<W> rest = x - step * q;
+    error += rest * rest;
   }
   // x = scale q - minimum, minimum >= 0.
   template <int W>
@@ -171,15 +228,15 @@ struct BlockWeightsKernel {
     fill<W>(least, 3e38f);
     Floats<W> reach;
     invert<W>(reach, high - low);
-    for (int candidate = 0; candidate < 16; ++candidate) {
-      const Floats<W> factor = reach * (13.6f + 0.2f * static_cast<float>(candidate)), shift = low * factor;
-      Floats<W> q[block_inputs], of_q = {}, of_squares = {}, of_products = {};
-      for (int k = 0; k < block_inputs; ++k) {
-        q[k] = x[k] * factor - shift;
-        round_within<W>(q[k], 15.0f);
-        of_q += q[k];
-        of_squares += q[k] * q[k];
-        of_products += q[k] * x[k];
+    for (int candidate = 0; candidate < 8; ++candidate) {
+      const Floats<W> factor = reach * (13.6f + 0.4f * static_cast<float>(candidate)), shift = low * factor;
+      Floats<W> of_q = {}, of_squares = {}, of_products = {};
+      for (const Floats<W>& value : x) {
+        Floats<W> q = value * factor - shift;
+        round_within<W>(q, 15);
+        of_q += q;
+        of_squares += q * q;
+        of_products += q * value;
       }
       Floats<W> over, through;
       invert<W>(over, count * of_squares - of_q * of_q);
@@ -189,11 +246,8 @@ struct BlockWeightsKernel {
       // Without a minimum below zero the line goes through the origin.
       scale = minimum > 0.0f ? scale : of_products * through;
       minimum = minimum > 0.0f ? minimum : Floats<W>{};
-      Floats<W> error = {};
-      for (int k = 0; k < block_inputs; ++k) {
-        const Floats<W> rest = x[k] - (scale * q[k] - minimum);
-        error += rest * rest;
-      }
+      Floats<W> error;
+      squared_error<W>(error, x, scale, minimum);
       const auto better = (error < least) & (scale > 0.0f);
       best_scale = better ? scale : best_scale;
       best_minimum = better ? minimum : best_minimum;
@@ -219,9 +273,12 @@ inline float block_element(const std::byte* data, DType format, Index inputs, In
   }
   const I4Panel<const std::byte> from(panel, inputs);
   const auto pair = static_cast<int>(from.values[block * 256 + k / 8 * 64 + lane * 4 + k % 4]);
-  const Index at = block * panel_outputs + lane;
-  const float scale = number(from.row_scales + 4 * lane, 0.0f) * number(from.scales + at, std::uint8_t{}),
-              minimum = number(from.row_minima + 4 * lane, 0.0f) * number(from.minima + at, std::uint8_t{});
+  const int steps = static_cast<int>(from.scales[block * panel_outputs + lane]),
+            rest =
+                static_cast<int>(from.minima[from.minima_place(block) + lane]) >> from.minima_shift(block) &
+                15;
+  const float scale = number(from.row_scales + 4 * lane, 0.0f) * static_cast<float>(steps & 63),
+              minimum = number(from.row_minima + 4 * lane, 0.0f) * static_cast<float>(steps >> 6 | rest << 2);
   return scale * static_cast<float>(k % 8 < 4 ? pair & 15 : pair >> 4) - minimum;
 }
 
