@@ -1,4 +1,4 @@
-// How far products stray with weights in blocks, beside ggml's formats of as many bits where it is installed: the error
+// How far products stray with weights in blocks, beside ggml's formats of the same names where it is installed: the error
 // || y - x w' || / || x w' || with rows and weights in their formats, sums in fp64. Of drawn weights, or the mean over the
 // matrices of the decoder's layers of a checkpoint.
 //
@@ -38,32 +38,26 @@ std::vector<float> drawn(Index count, float size, bool heavy, std::uint64_t seed
   return values;
 }
 
-// Of every decoder layer's matrix whose values fill blocks of 256.
-std::vector<Weight> matrices(const std::string& folder) {
-  const SafetensorsFolder files(folder);
-  std::vector<Weight> result;
-  for (const StoredTensor* tensor : files.tensors()) {
-    if (tensor->name.find("language_model.layers.") == std::string::npos || tensor->shape.size() != 2 ||
-        tensor->shape[1] % 32 != 0 || tensor->shape[0] * tensor->shape[1] % 256 != 0 ||
-        (tensor->dtype != DType::F32 && tensor->dtype != DType::BF16))
-      continue;
-    Weight weight{tensor->shape[0], tensor->shape[1], {}};
-    weight.values.resize(static_cast<std::size_t>(weight.outputs * weight.inputs));
-    for (std::size_t i = 0; i < weight.values.size(); ++i) {
-      bf16 half;
-      if (tensor->dtype == DType::F32) {
-        std::memcpy(&weight.values[i], tensor->bytes.data() + 4 * i, sizeof(float));
-      } else {
-        std::memcpy(&half, tensor->bytes.data() + 2 * i, sizeof half);
-        weight.values[i] = static_cast<float>(half);
-      }
+// Whether a tensor is a matrix of a decoder's layer whose values fill blocks of 256.
+bool is_taken(const StoredTensor& tensor) {
+  return tensor_name(tensor.name).find("language_model.layers.") != std::string::npos &&
+         tensor.shape.size() == 2 && tensor.shape[1] % 32 == 0 &&
+         tensor.shape[0] * tensor.shape[1] % 256 == 0 &&
+         (tensor.dtype == DType::F32 || tensor.dtype == DType::BF16);
+}
+Weight numbers_of(const StoredTensor& tensor) {
+  Weight weight{tensor.shape[0], tensor.shape[1], {}};
+  weight.values.resize(static_cast<std::size_t>(weight.outputs * weight.inputs));
+  for (std::size_t i = 0; i < weight.values.size(); ++i) {
+    bf16 half;
+    if (tensor.dtype == DType::F32) {
+      std::memcpy(&weight.values[i], tensor.bytes.data() + 4 * i, sizeof(float));
+    } else {
+      std::memcpy(&half, tensor.bytes.data() + 2 * i, sizeof half);
+      weight.values[i] = static_cast<float>(half);
     }
-    result.push_back(std::move(weight));
   }
-  if (result.empty())
-    throw std::runtime_error(
-        folder + " has no matrices of decoder layers in F32 or BF16 whose numbers fill blocks of 256");
-  return result;
+  return weight;
 }
 
 std::vector<double> product(const std::vector<float>& x, const Weight& weight) {
@@ -128,28 +122,73 @@ const char* peer_name(DType) { return ""; }
 double peer_error(DType, const std::vector<float>&, const Weight&, const std::vector<double>&) { return 0; }
 #endif
 
-// The mean error of weights, each with rows of its own.
-void report(const std::string& shape, const std::vector<Weight>& weights, bool heavy_rows, std::FILE* json) {
-  for (const DType format : {DType::I8Blocks, DType::I4Blocks}) {
-    const std::string name = format == DType::I8Blocks ? "int8" : "int4";
-    double bits = 0, numbers = 0, own = 0, peer = 0;
-    for (const Weight& weight : weights) {
-      const std::vector<float> x = drawn(rows * weight.inputs, 1, heavy_rows, 1);
-      const std::vector<double> exact = product(x, weight);
-      bits += 8 * static_cast<double>(matrix_bytes(format, weight.outputs, weight.inputs));
-      numbers += static_cast<double>(weight.values.size());
-      own += error(ours(x, weight, format), exact) / static_cast<double>(weights.size());
-      peer += peer_error(format, x, weight, exact) / static_cast<double>(weights.size());
+// The mean errors of weights, each with rows of its own.
+class Errors {
+ public:
+  void add(const Weight& weight, bool heavy_rows) {
+    const std::vector<float> x = drawn(rows * weight.inputs, 1, heavy_rows, 1);
+    const std::vector<double> exact = product(x, weight);
+    for (Sums& sums : sums_) {
+      sums.bits += 8 * static_cast<double>(matrix_bytes(sums.format, weight.outputs, weight.inputs));
+      sums.own += error(ours(x, weight, sums.format), exact);
+      sums.peer += peer_error(sums.format, x, weight, exact);
     }
-    std::printf("error, %-6s %-12s %.3f bits  %.5f", name.c_str(), shape.c_str(), bits / numbers, own);
-    if (peer > 0) std::printf("  %s %.5f  ratio %.3f", peer_name(format), peer, own / peer);
-    std::printf("\n");
-    if (!json) continue;
-    std::fprintf(json, "{\"name\": \"error, %s\", \"shape\": \"%s\", \"unit\": \"relative\", \"ours\": %.6g",
-                 name.c_str(), shape.c_str(), own);
-    if (peer > 0) std::fprintf(json, ", \"peer\": %.6g, \"ratio\": %.4g", peer, own / peer);
-    std::fprintf(json, "}\n");
+    numbers_ += static_cast<double>(weight.values.size());
+    ++weights_;
   }
+  int weights() const { return weights_; }
+  void report(const std::string& shape, std::FILE* json) const {
+    for (const Sums& sums : sums_) {
+      const char* name = sums.format == DType::I8Blocks ? "int8" : "int4";
+      const double own = sums.own / weights_, peer = sums.peer / weights_;
+      std::printf("error, %-6s %-12s %.3f bits  %.5f", name, shape.c_str(), sums.bits / numbers_, own);
+      if (peer > 0) std::printf("  %s %.5f  ratio %.3f", peer_name(sums.format), peer, own / peer);
+      std::printf("\n");
+      if (!json) continue;
+      std::fprintf(json,
+                   "{\"name\": \"error, %s\", \"shape\": \"%s\", \"unit\": \"relative\", \"ours\": %.6g",
+                   name, shape.c_str(), own);
+      if (peer > 0) std::fprintf(json, ", \"peer\": %.6g, \"ratio\": %.4g", peer, own / peer);
+      std::fprintf(json, "}\n");
+    }
+  }
+
+ private:
+  struct Sums {
+    DType format;
+    double bits = 0, own = 0, peer = 0;
+  };
+  Sums sums_[2] = {{DType::I8Blocks}, {DType::I4Blocks}};
+  double numbers_ = 0;
+  int weights_ = 0;
+};
+
+void report_folder(const std::string& folder, std::FILE* json) {
+  const SafetensorsFolder files(folder);
+  Errors errors;
+  for (const StoredTensor* tensor : files.tensors())
+    if (is_taken(*tensor)) errors.add(numbers_of(*tensor), false);
+  if (errors.weights() == 0)
+    throw std::runtime_error(
+        folder + " has no matrices of decoder layers in F32 or BF16 whose numbers fill blocks of 256");
+  errors.report(std::to_string(errors.weights()) + " matrices", json);
+}
+
+// Normal numbers; normal ones with heavy tails; and rows with one block of 20 times the others' size.
+void report_drawn(std::FILE* json) {
+  constexpr Index outputs = 1024, inputs = 2048;
+  for (const bool heavy : {false, true}) {
+    Errors errors;
+    errors.add({outputs, inputs, drawn(outputs * inputs, 0.02f, heavy, 2)}, heavy);
+    errors.report(heavy ? "heavy tails" : "normal", json);
+  }
+  Weight weight{outputs, inputs, drawn(outputs * inputs, 0.02f, false, 2)};
+  for (Index output = 0; output < outputs; ++output)
+    for (Index i = 0; i < 32; ++i)
+      weight.values[static_cast<std::size_t>(output * inputs + output % 64 * 32 + i)] *= 20;
+  Errors errors;
+  errors.add(weight, false);
+  errors.report("large blocks", json);
 }
 
 }  // namespace
@@ -169,14 +208,7 @@ int main(int count, char** arguments) {
     }
   }
   try {
-    if (!folder.empty()) {
-      const std::vector<Weight> weights = matrices(folder);
-      report(std::to_string(weights.size()) + " matrices", weights, false, json);
-    } else {
-      for (const bool heavy : {false, true})
-        report(heavy ? "heavy tails" : "normal", {{1024, 2048, drawn(1024 * 2048, 0.02f, heavy, 2)}}, heavy,
-               json);
-    }
+    folder.empty() ? report_drawn(json) : report_folder(folder, json);
   } catch (const std::exception& refused) {
     std::fprintf(stderr, "%s\n", refused.what());
     return 2;

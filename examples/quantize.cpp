@@ -51,7 +51,7 @@ int main(int count, char** arguments) {
   app.add_option("FOLDER", options.folder, "the model")->required();
   app.add_option("OUT", options.out, "the folder to write")->required();
   app.add_option("--format", options.format,
-                 "bits for a weight: int8 8.5 (the default), int4 4.5, bf16 12, or 16 where the "
+                 "bits for a weight: int8 8.5 (the default), int4 4.4, bf16 12, or 16 where the "
                  "processor does not multiply bf16 or spread bytes")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, vlm::FrozenWeights>{{"bf16", vlm::FrozenWeights::Bf16},

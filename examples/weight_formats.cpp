@@ -42,6 +42,9 @@ constexpr Format formats[] = {{"stored", vlm::FrozenWeights::Stored, vlm::CellFo
                               {"int4", vlm::FrozenWeights::Int4, vlm::CellFormat::F32},
                               {"f32", vlm::FrozenWeights::F32, vlm::CellFormat::BF16},
                               {"f32", vlm::FrozenWeights::F32, vlm::CellFormat::I8},
+                              {"bf16", vlm::FrozenWeights::Bf16, vlm::CellFormat::BF16},
+                              {"int8", vlm::FrozenWeights::Int8, vlm::CellFormat::BF16},
+                              {"int4", vlm::FrozenWeights::Int4, vlm::CellFormat::BF16},
                               {"int4", vlm::FrozenWeights::Int4, vlm::CellFormat::I8}};
 
 struct Quality {

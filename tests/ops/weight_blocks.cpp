@@ -165,20 +165,19 @@ BOOST_AUTO_TEST_CASE(numbers_that_fit_come_back) {
   for (std::size_t i = 0; i < values.size(); ++i) BOOST_TEST(std::abs(back[i] - values[i]) < 1e-6f);
 }
 
-// Every scale and every minimum that four bits have, in even blocks and odd ones.
+// Every scale with one minimum or another, and every minimum in each place of four blocks.
 BOOST_AUTO_TEST_CASE(steps_that_fit_come_back) {
-  const int blocks = 2 * 63 + 1;
+  const int blocks = 128, rows = 5;
   std::vector<float> values;
-  for (int row = 0; row < 3; ++row)
+  for (int row = 0; row < rows; ++row)
     for (int block = 0; block < blocks; ++block) {
-      const int scale = block / 2 + 1 - block / 126, minimum = std::min(15 * scale, (block * 26 + row) % 64);
+      const int scale = block < 2 ? 63 : (block + row) % 63 + 1,
+                minimum = block < 2 ? 63 : std::min(15 * scale, (block / 4 * 5 + block % 4 + row * 11) % 64);
       for (int i = 0; i < 32; ++i)
-        values.push_back(
-            static_cast<float>(scale * (i < 2 ? 15 * i : i * 7 % 16) - (block == blocks - 1 ? 63 : minimum)) /
-            1024);
+        values.push_back(static_cast<float>(scale * (i < 2 ? 15 * i : i * 7 % 16) - minimum) / 1024);
     }
   for (const IsaLevel level : levels()) {
-    const std::vector<float> back = Weight(DType::I4Blocks, 3, 32 * blocks, values, level).numbers();
+    const std::vector<float> back = Weight(DType::I4Blocks, rows, 32 * blocks, values, level).numbers();
     for (std::size_t i = 0; i < values.size(); ++i) BOOST_TEST(std::abs(back[i] - values[i]) < 1e-5f);
   }
 }

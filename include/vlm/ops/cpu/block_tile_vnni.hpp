@@ -24,7 +24,7 @@ struct FourBlockScales : BlockScales<Format, 16> {
       : BlockScales<Format, 16>(panel, inputs, 0) {}
   VLM_INLINE void unpack(Index) {}
 };
-// As bytes, which take a few instructions for four blocks. The minima are fours of what they are.
+// As bytes, which take a few instructions for four blocks: s, and 4 t.
 template <>
 struct FourBlockScales<DType::I4Blocks> {
   const std::byte *packed, *upper;

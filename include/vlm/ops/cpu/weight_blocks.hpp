@@ -1,7 +1,8 @@
 // Making weight blocks of numbers, and reading rows of them back.
 //   I8Blocks   of the scales next to max |w| / 127 the one with the least squared error
 //   I4Blocks   of some ranges within [min w, max w] and zero the one whose scale and minimum, fitted by least squares to
-//              the rounded values, leave the least squared error; then both become 6 bits of the row's largest
+//              the rounded values, leave the least squared error; then the two that are whole steps of the
+//              row's largest and near those, again with the least
 //   Bf16Blocks and Bf16CodeBlocks   the nearest, ties to even
 #pragma once
 
