@@ -420,7 +420,7 @@ BOOST_AUTO_TEST_CASE(blocks_that_are_refused) {
     writer.commit();
     write_file_atomically(folder.path + "/config.json", config_text(true));
   };
-  write_blocks(DType::U8, {1, 576}, "2");
+  write_blocks(DType::U8, {1, 576}, "3");
   BOOST_TEST(refusal<Frozen>(folder.path) == "no error");
   Frozen::load(folder.path, FrozenWeights::Int8);
   BOOST_TEST(message_of([&] { Frozen::load(folder.path, FrozenWeights::Int4); }) ==
@@ -429,14 +429,14 @@ BOOST_AUTO_TEST_CASE(blocks_that_are_refused) {
              "  expected  numbers, to convert\n"
              "  got       blocks I8_BLOCKS\n"
              "  try       the folder that these blocks were made from, or take the weights as stored");
-  write_blocks(DType::U8, {1, 576}, "3");
+  write_blocks(DType::U8, {1, 576}, "2");
   BOOST_TEST(refusal<Frozen>(folder.path) ==
              "vlm::FileError [weight-blocks]\n"
              "  file      " +
                  folder.weights() +
                  "\n"
-                 "  expected  vlm.weight_blocks 2 in its metadata\n"
-                 "  got       3\n"
+                 "  expected  vlm.weight_blocks 3 in its metadata\n"
+                 "  got       2\n"
                  "  try       making the blocks again with this version of the library");
   write_blocks(DType::U8, {1, 577}, "2");
   BOOST_TEST(

@@ -48,7 +48,7 @@ grep -q 'bits for each' bits.txt
 cmp made.txt read.txt
 "$programs/evaluate" blocks "$toy/data.jsonl" --max-tokens 16 > /dev/null
 "$programs/weight_formats" SFT/model "$toy/data.jsonl" --limit 4 --json formats.jsonl > /dev/null
-[ "$(wc -l < formats.jsonl)" = 7 ]
+[ "$(wc -l < formats.jsonl)" = 10 ]
 # Wrong input: one error, exit status 2.
 status=0
 "$programs/evaluate" nowhere "$toy/data.jsonl" 2> error.txt || status=$?
