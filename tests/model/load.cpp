@@ -438,7 +438,7 @@ BOOST_AUTO_TEST_CASE(blocks_that_are_refused) {
                  "  expected  vlm.weight_blocks 3 in its metadata\n"
                  "  got       2\n"
                  "  try       making the blocks again with this version of the library");
-  write_blocks(DType::U8, {1, 577}, "2");
+  write_blocks(DType::U8, {1, 577}, "3");
   BOOST_TEST(
       refusal<Frozen>(folder.path) ==
       "vlm::FileError [weights]\n"

@@ -24,38 +24,30 @@ struct FourBlockScales : BlockScales<Format, 16> {
       : BlockScales<Format, 16>(panel, inputs, 0) {}
   VLM_INLINE void unpack(Index) {}
 };
-// As bytes, which take a few instructions for four blocks: s, and 4 t.
+// Unpacked to bytes, which takes a few instructions for four blocks: s, and 4 t.
 template <>
-struct FourBlockScales<DType::I4Blocks> {
-  const std::byte *packed, *upper;
-  Floats<16> row_scale, row_minimum;
-  alignas(64) std::byte scales[64], minima[64];
+struct FourBlockScales<DType::I4Blocks> : BlockScales<DType::I4Blocks, 16> {
+  alignas(64) std::byte of_four[2][64];  // scales, minima
 
-  VLM_INLINE FourBlockScales(const std::byte* panel, Index inputs) {
-    const I4Panel<const std::byte> parts(panel, inputs);
-    packed = parts.scales;
-    upper = parts.minima;
-    std::memcpy(&row_scale, parts.row_scales, sizeof row_scale);
-    std::memcpy(&row_minimum, parts.row_minima, sizeof row_minimum);
-    row_minimum *= -0.25f;
-  }
+  VLM_INLINE FourBlockScales(const std::byte* panel, Index inputs) : BlockScales(panel, inputs, 0) {}
   VLM_TARGET_VNNI void unpack(Index block) {
     typedef std::uint64_t Words __attribute__((vector_size(64)));
+    const std::byte* upper = minima + Panel::minima_place(block);
     Words both, rests;
-    std::memcpy(&both, packed + block * panel_outputs, 64);
-    std::memcpy(&rests, upper + block * (panel_outputs / 2), 32);
-    std::memcpy(reinterpret_cast<std::byte*>(&rests) + 32, upper + block * (panel_outputs / 2), 32);
+    std::memcpy(&both, scales + block * panel_outputs, 64);
+    std::memcpy(&rests, upper, 32);
+    std::memcpy(reinterpret_cast<std::byte*>(&rests) + 32, upper, 32);
     const Words low = both & 0x3f3f3f3f3f3f3f3f,
                 high = (rests << Words{4, 4, 4, 4} & 0xf0f0f0f0f0f0f0f0) | (both >> 4 & 0x0c0c0c0c0c0c0c0c);
-    std::memcpy(scales, &low, 64);
-    std::memcpy(minima, &high, 64);
+    std::memcpy(of_four[0], &low, 64);
+    std::memcpy(of_four[1], &high, 64);
   }
   // `minimum` is negative.
   VLM_TARGET_VNNI void at(Index block, Floats<16>& scale, Floats<16>& minimum) const {
     Integers<16> numbers;
-    widen_bytes<16>(numbers, scales + block % 4 * panel_outputs);
+    widen_bytes<16>(numbers, of_four[0] + block % 4 * panel_outputs);
     scale = row_scale * __builtin_convertvector(numbers, Floats<16>);
-    widen_bytes<16>(numbers, minima + block % 4 * panel_outputs);
+    widen_bytes<16>(numbers, of_four[1] + block % 4 * panel_outputs);
     minimum = row_minimum * __builtin_convertvector(numbers, Floats<16>);
   }
 };
