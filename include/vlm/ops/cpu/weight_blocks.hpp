@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstring>
 #include <vector>
 
@@ -50,8 +49,9 @@ struct BlockWeightsKernel {
   // are ordered as they are.
   template <int W>
   VLM_INLINE static void round_within(Floats<W>& x, int most) {
-    const float magic = 12582912.0f;
-    const Integers<W> low = std::bit_cast<int>(magic) - Integers<W>{}, high = low + most;
+    Floats<W> magic;  // a vector: nvcc 13.0 crashes on the scalar
+    fill<W>(magic, 12582912.0f);
+    const Integers<W> low = (Integers<W>)magic, high = low + most;
     Integers<W> bits = (Integers<W>)(x + magic);
     bits = bits > low ? bits : low;
     bits = bits < high ? bits : high;
