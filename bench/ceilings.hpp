@@ -1,10 +1,12 @@
-// What this machine can do at most, with the library's own threads and best instruction set: multiply-adds, reads,
-// copies, updates in place, exponentials. Each is a Contender that is run beside what it judges.
+// What this machine can do at most, with the library's own threads and best instruction set: multiply-adds of floats,
+// pairs of bf16 and fours of bytes, reads, copies, updates in place, exponentials. Each is a Contender that is run beside
+// what it judges.
 #pragma once
 
 #include <vector>
 
 #include <vlm/core/queue.hpp>
+#include <vlm/ops/cpu/block_tile_vnni.hpp>
 #include <vlm/ops/cpu/lanes.hpp>
 #include <vlm/ops/cpu/multiply_add_rate.hpp>
 
@@ -64,6 +66,46 @@ struct ExponentialKernel {
   }
 };
 
+#if defined(__x86_64__)
+// Chains of one instruction that adds products to 16 sums, in registers.
+struct DotChains {
+  static constexpr int steps = 40000, chains = 12;
+  static constexpr double flop(int products) { return 2.0 * 16 * products * chains * steps; }
+
+  // Two products of bf16 for each sum.
+  __attribute__((target("avx512f,avx512bf16"))) static void of_pairs(float* out) {
+    Floats<16> sum[chains], factor;
+    start(sum, factor, out);
+    for (int step = 0; step < steps; ++step)
+      VLM_UNROLL for (int i = 0; i < chains;
+                      ++i) asm volatile("vdpbf16ps %1, %1, %0" : "+v"(sum[i]) : "v"(factor));
+    finish(sum, out);
+  }
+  // Four products of bytes.
+  __attribute__((target("avx512f,avx512vnni"))) static void of_bytes(float* out) {
+    Floats<16> sum[chains], factor;
+    start(sum, factor, out);
+    for (int step = 0; step < steps; ++step)
+      VLM_UNROLL for (int i = 0; i < chains;
+                      ++i) asm volatile("vpdpbusd %1, %1, %0" : "+v"(sum[i]) : "v"(factor));
+    finish(sum, out);
+  }
+
+ private:
+  __attribute__((target("avx512f"), always_inline)) static inline void start(Floats<16> (&sum)[chains],
+                                                                             Floats<16>& factor,
+                                                                             const float* out) {
+    VLM_UNROLL for (int i = 0; i < chains; ++i) load<16>(sum[i], out);
+    factor = Floats<16>{};
+  }
+  __attribute__((target("avx512f"), always_inline)) static inline void finish(Floats<16> (&sum)[chains],
+                                                                              float* out) {
+    VLM_UNROLL for (int i = 1; i < chains; ++i) sum[0] += sum[i];
+    store<16>(out, sum[0]);
+  }
+};
+#endif
+
 }  // namespace detail
 
 // Reads and copies go through `bytes` of touched memory each.
@@ -88,6 +130,19 @@ class Ceilings {
               });
             },
             work};
+  }
+  // Work in GFLOP, with the fastest instruction for products with such weights: of bytes, of pairs of bf16, or of floats.
+  Contender products(vlm::DType weights) {
+#if defined(__x86_64__)
+    using vlm::DType;
+    const bool vectors = queue_.level() == vlm::IsaLevel::Avx512;
+    if ((weights == DType::I8Blocks || weights == DType::I4Blocks) && vectors && vlm::cpu::has_vnni())
+      return dots("byte peak", detail::DotChains::of_bytes, 4);
+    if ((weights == DType::Bf16Blocks || weights == DType::Bf16CodeBlocks) && vectors &&
+        vlm::has_bf16_products())
+      return dots("bf16 peak", detail::DotChains::of_pairs, 2);
+#endif
+    return multiply_adds();
   }
   // Work in GB read.
   Contender read() {
@@ -139,6 +194,16 @@ class Ceilings {
   }
 
  private:
+#if defined(__x86_64__)
+  Contender dots(const char* name, void (*chains)(float*), int products) {
+    return {name,
+            [this, chains] {
+              queue_.parallel(queue_.threads(),
+                              [&](vlm::Index task, int) { chains(to_.data() + task * 256); });
+            },
+            1e-9 * detail::DotChains::flop(products) * queue_.threads()};
+  }
+#endif
   template <class Work>
   void parts(Work&& work) {
     queue_.parallel(tasks(), [&](vlm::Index task, int) { work(task * each(), each(), task); });

@@ -1,5 +1,6 @@
 // Answering with each weight format: one token behind 512 others, beside the time that reading its weights and cells
-// takes; a prompt of 512 tokens; and the products of a long prompt in blocks beside those in f32.
+// takes; a prompt of 512 tokens, beside the most that the processor multiplies with such weights; and the products of a
+// long prompt in blocks beside those in f32.
 //
 //   decode [--folder FOLDER] [--layers N] [options of all benchmarks]
 //
@@ -27,13 +28,14 @@ constexpr Index context = 512;
 struct WeightFormat {
   const char* name;
   FrozenWeights weights;
+  DType blocks;
   double decode_bar;
 };
 // Rows stored as a file has them are exact and have no bar of their own: bf16 blocks hold the same numbers.
-constexpr WeightFormat formats[] = {{"stored", FrozenWeights::Stored, 0.0},
-                                    {"bf16", FrozenWeights::Bf16, 0.78},
-                                    {"int8", FrozenWeights::Int8, 0.80},
-                                    {"int4", FrozenWeights::Int4, 0.60}};
+constexpr WeightFormat formats[] = {{"stored", FrozenWeights::Stored, DType::F32, 0.0},
+                                    {"bf16", FrozenWeights::Bf16, DType::Bf16Blocks, 0.78},
+                                    {"int8", FrozenWeights::Int8, DType::I8Blocks, 0.80},
+                                    {"int4", FrozenWeights::Int4, DType::I4Blocks, 0.60}};
 
 // A checkpoint of random bf16 weights, for as long as it is needed.
 class RandomCheckpoint {
@@ -229,6 +231,6 @@ int main(int count, char** arguments) {
     report.compare(decode, {"ours", [&] { answering.next_token(); }}, {ceilings.read()});
     prefill.work = 1e-9 * answering.prefill_flop();
     prefill.also = {{"tokens/s", static_cast<double>(context)}};
-    report.compare(prefill, {"ours", [&] { answering.prefill(); }}, {ceilings.multiply_adds()});
+    report.compare(prefill, {"ours", [&] { answering.prefill(); }}, {ceilings.products(format.blocks)});
   }
 }
