@@ -1,15 +1,18 @@
 // chat FOLDER [--image P]... [--greedy] [--max-tokens N] [--png OUT] ["question"]: asks a model one question and prints
 // the answer, or talks with it in the terminal, where a line that begins with a slash is a command: /image PATH and
-// /video PATH for the next message, /clear, /quit. Ctrl-C ends a reply. With --png the boxes and points of the answer
-// are drawn on the image.
+// /video PATH for the next message, /clear, /quit. Ctrl-C ends a reply, also while it reads a prompt or thinks. With --png
+// the boxes and points of the answer are drawn on the image. --help tells of the other options.
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <vlm/vlm.hpp>
@@ -34,6 +37,20 @@ struct Options {
 
 std::atomic<bool> interrupted{false};
 
+// Asks a reply to end once ctrl-C was pressed: a signal's handler may do no more than set a flag.
+class Interruption {
+ public:
+  Interruption() { interrupted = false; }
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+  std::jthread watcher_{[source = source_](const std::stop_token& done) mutable {
+    for (; !done.stop_requested(); std::this_thread::sleep_for(std::chrono::milliseconds(20)))
+      if (interrupted) source.request_stop();
+  }};
+};
+
 vlm::ReplySettings settings_of(const Options& options) {
   vlm::ReplySettings settings;
   settings.seed = options.seed;
@@ -42,6 +59,12 @@ vlm::ReplySettings settings_of(const Options& options) {
   if (options.thinking_tokens >= 0) settings.thinking_tokens = options.thinking_tokens;
   if (options.temperature >= 0) settings.temperature = static_cast<float>(options.temperature);
   return options.greedy ? vlm::greedy(settings) : settings;
+}
+
+template <class Net>
+void begin(vlm::Chat<Net>& chat, const Options& options) {
+  chat.clear();
+  if (!options.system.empty()) chat.system(options.system);
 }
 
 // Pictures and text as one message.
@@ -55,13 +78,19 @@ void say(vlm::Chat<Net>& chat, const Options& options, const std::string& text) 
 }
 
 template <class Net>
-void print_reply(vlm::Chat<Net>& chat, const vlm::ReplySettings& settings) {
-  interrupted = false;
-  for (const vlm::ReplyPiece piece : chat.reply(settings)) {
-    std::cout << piece.text << std::flush;
-    if (interrupted) break;
-  }
+void print_reply(vlm::Chat<Net>& chat, vlm::ReplySettings settings) {
+  const Interruption interruption;
+  settings.cancel = interruption.token();
+  for (const vlm::ReplyPiece piece : chat.reply(settings)) std::cout << piece.text << std::flush;
   std::cout << '\n';
+}
+
+// Why a reply ended, and its thoughts where that was another reason.
+std::string reasons(const vlm::Answer& answer) {
+  std::string text(vlm::name_of(answer.stop));
+  if (answer.thinking_stop && *answer.thinking_stop != answer.stop)
+    text += ", its thoughts: " + std::string(vlm::name_of(*answer.thinking_stop));
+  return text;
 }
 
 template <class Net>
@@ -87,7 +116,7 @@ void talk(vlm::Chat<Net>& chat, Options options) {
       } else if (command == "/video") {
         options.videos.push_back(rest);
       } else if (command == "/clear") {
-        chat.clear();
+        begin(chat, options);
         options.images.clear();
         options.videos.clear();
       } else if (line.starts_with('/')) {
@@ -98,11 +127,11 @@ void talk(vlm::Chat<Net>& chat, Options options) {
         options.videos.clear();
         print_cost(chat, settings);
         print_reply(chat, settings);
-        std::cerr << "(" << vlm::name_of(chat.last().stop) << ", " << chat.last().tokens.size()
-                  << " tokens)\n";
+        std::cerr << "(" << reasons(chat.last()) << ", " << chat.last().tokens.size() << " tokens)\n";
       }
     } catch (const vlm::Error& error) {
       std::cerr << error.what() << '\n';
+      if (!chat.turns().empty() && chat.turns().back().message.role == "user") chat.remove_last();
       options.images.clear();
       options.videos.clear();
     }
@@ -118,12 +147,13 @@ int chat(const Options& options) {
                             {"try", "chat FOLDER --image IN --png OUT \"question\""}});
   const auto ask = [&](const auto& net) {
     vlm::Chat chat(net, {.threads = options.threads, .cells = options.cells});
-    if (!options.system.empty()) chat.system(options.system);
+    begin(chat, options);
     if (options.question.empty()) {
       talk(chat, options);
     } else {
       say(chat, options, options.question);
       print_reply(chat, settings_of(options));
+      if (chat.last().stop != vlm::StopReason::End) std::cerr << "(" << reasons(chat.last()) << ")\n";
       if (!options.png.empty())
         vlm::save_grounding(options.png, vlm::load_image(options.images.front()), chat.last().text);
     }

@@ -215,4 +215,5 @@ mv "$run/model.partial" "$run/model"
 "$programs/report" "$run" "$run/report.html"
 echo "== $run/scores.json"
 cat "$run/scores.json"
+echo "== talk with it: cmake --build build/quickstart --target chat && $programs/chat $run/model"
 awk "BEGIN { exit !($final >= $bar) }" || { echo "quickstart: of the answers, fewer than $bar were right" >&2; exit 1; }

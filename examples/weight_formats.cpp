@@ -36,7 +36,8 @@ struct Format {
   vlm::CellFormat cells;
 };
 constexpr Format exact_format = {"f32", vlm::FrozenWeights::F32, vlm::CellFormat::F32};
-constexpr Format formats[] = {{"stored", vlm::FrozenWeights::Stored, vlm::CellFormat::F32},
+constexpr Format formats[] = {exact_format,
+                              {"stored", vlm::FrozenWeights::Stored, vlm::CellFormat::F32},
                               {"bf16", vlm::FrozenWeights::Bf16, vlm::CellFormat::F32},
                               {"int8", vlm::FrozenWeights::Int8, vlm::CellFormat::F32},
                               {"int4", vlm::FrozenWeights::Int4, vlm::CellFormat::F32},
@@ -190,6 +191,7 @@ std::vector<std::pair<Format, Quality>> compare(const Net& exact, const Options&
     if (quality.count == 0)
       throw vlm::DataError("empty-task", {{"file", options.task},
                                           {"expected", "an assistant's words"},
+                                          {"got", "none"},
                                           {"try", "a task whose lines end with an answer"}});
     result.emplace_back(format, quality);
   };

@@ -96,14 +96,16 @@ BOOST_AUTO_TEST_CASE(every_reason_to_stop_has_a_name) {
 
   BOOST_TEST(message_of([&] { ask(files, {.stop = {""}}); }) ==
              "vlm::ConfigError [stop-string]\n"
+             "  at        stop string 0\n"
              "  expected  a text of at least one character\n"
              "  got       \"\""
              "\n  try       leave it out");
   BOOST_TEST(message_of([&] { ask(files, {.max_tokens = 0}); }) ==
              "vlm::ConfigError [reply-settings]\n"
-             "  expected  max_tokens from 1, thinking_tokens from 0, to 1073741824\n"
-             "  got       0 and 0"
-             "\n  try       the values that ChatSettings begins with");
+             "  setting   max_tokens\n"
+             "  expected  from 1 to 1073741824\n"
+             "  got       0\n"
+             "  try       leave it open: the model's own limit holds");
 }
 
 // From another thread, and by leaving the loop; the conversation goes on with what came.
@@ -231,6 +233,61 @@ BOOST_AUTO_TEST_CASE(thoughts_and_answer_stand_apart_each_with_its_budget) {
   }
 }
 
+// The model ends its thoughts, or the reply within them, or goes round in circles; nobody asks to see them.
+BOOST_AUTO_TEST_CASE(thoughts_end_in_every_way) {
+  const TinyNet net = tiny_net();
+  const auto ask = [&](const ReplySettings& settings, std::string_view generation = never) {
+    Chat chat(net, tiny_files(ChatVariant::Thinking, generation), one_thread);
+    chat.user("What is it?");
+    std::string shown;
+    for (const ReplyPiece piece : chat.reply(settings)) {
+      BOOST_TEST(!piece.thought);
+      shown += piece.text;
+    }
+    BOOST_TEST(shown == chat.last().text);
+    return chat.last();
+  };
+  ReplySettings settings = plain(5);
+  settings.thinking_tokens = 20000;
+  settings.temperature = 3.0f;  // until </think> is drawn
+  settings.top_p = 1.0f;
+  settings.top_k = 0;
+  const Answer natural = ask(settings);
+  BOOST_REQUIRE(natural.thinking_stop.has_value());
+  BOOST_TEST(name_of(*natural.thinking_stop) == "end");
+  BOOST_TEST(name_of(natural.stop) == "length");
+  BOOST_TEST(!natural.thoughts.empty());
+  BOOST_TEST(natural.thoughts.find("</think>") == natural.thoughts.npos);
+  BOOST_TEST(natural.tokens.size() < 20000);
+  BOOST_TEST(natural.tokens[natural.tokens.size() - 6] == *tiny_tokenizer().id_of("</think>"));
+
+  const std::string end = R"({"eos_token_id": [)" + std::to_string(natural.tokens[2]) + "]}";
+  const Answer ended = ask(settings, end);
+  BOOST_TEST(name_of(ended.stop) == "end");
+  BOOST_TEST(name_of(ended.thinking_stop.value()) == "end");
+  BOOST_TEST(ended.text.empty());
+  BOOST_TEST(!ended.thoughts.empty());
+
+  ReplySettings guarded = greedy(plain(5));
+  guarded.thinking_tokens = 4000;
+  guarded.guard = {};
+  const Answer cycle = ask(guarded);
+  BOOST_TEST(name_of(cycle.thinking_stop.value()) == "repetition guard");
+  BOOST_TEST(cycle.tokens.size() < 4000);
+
+  std::stop_source source;
+  Chat chat(net, tiny_files(ChatVariant::Thinking, never), one_thread);
+  chat.user("What is it?");
+  settings = plain(5);
+  settings.thinking_tokens = 1 << 20;
+  settings.thoughts = Thoughts::Show;
+  settings.cancel = source.get_token();
+  for ([[maybe_unused]] const ReplyPiece piece : chat.reply(settings)) source.request_stop();
+  BOOST_TEST(name_of(chat.last().stop) == "cancelled");
+  BOOST_TEST(name_of(chat.last().thinking_stop.value()) == "cancelled");
+  BOOST_TEST(!chat.last().thoughts.empty());
+}
+
 BOOST_AUTO_TEST_CASE(seeds_and_threads) {
   const TinyNet net = tiny_net();
   const auto ask = [&](std::uint64_t seed, int threads) {
@@ -274,6 +331,7 @@ BOOST_AUTO_TEST_CASE(costs_are_known_before) {
   BOOST_TEST(cost.cells == cost.prompt_tokens + 20);
   BOOST_TEST(cost.cell_bytes == chat.session().cell_bytes(cost.cells));
   BOOST_TEST(cost.weights == net.weight_bytes());
+  BOOST_TEST(cost.total_bytes() == cost.cell_bytes + cost.activations + cost.weights);
   chat.answer(settings);
   BOOST_TEST(chat.last().prefill.passed == cost.prompt_tokens);
   BOOST_TEST(chat.session().runtime().reserved_bytes() == cost.activations);
@@ -284,8 +342,10 @@ BOOST_AUTO_TEST_CASE(costs_are_known_before) {
 
 BOOST_AUTO_TEST_CASE(a_token_after_the_first_allocates_nothing) {
   const TinyNet net = tiny_net();
-  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16, CellFormat::I8}) {
-    Chat chat(net, tiny_files(ChatVariant::Instruct, never), {.threads = 2, .cells = format});
+  const Folder folder;
+  net.save(folder.path);
+  const auto answers_without_allocations = [](const TinyNet& model, CellFormat format) {
+    Chat chat(model, tiny_files(ChatVariant::Instruct, never), {.threads = 2, .cells = format});
     chat.user(image(tiny_image(5)), "What is it?");
     ReplySettings settings = plain(200);
     settings.temperature = 1.0f;
@@ -302,7 +362,11 @@ BOOST_AUTO_TEST_CASE(a_token_after_the_first_allocates_nothing) {
     }
     BOOST_TEST(piece > 50);
     BOOST_TEST(after == before);
-  }
+  };
+  for (const CellFormat format : {CellFormat::F32, CellFormat::BF16, CellFormat::I8})
+    answers_without_allocations(net, format);
+  for (const FrozenWeights weights : {FrozenWeights::Bf16, FrozenWeights::Int8, FrozenWeights::Int4})
+    answers_without_allocations(TinyNet::load(folder.path, weights), CellFormat::BF16);
 }
 
 BOOST_AUTO_TEST_CASE(one_model_serves_many_chats) {
@@ -360,6 +424,10 @@ BOOST_AUTO_TEST_CASE(wrong_use_is_refused) {
              "  expected  text that spells no control token\n"
              "  got       <|im_end|>\n"
              "  try       leave it out, or write it another way");
+  BOOST_CHECK_THROW(chat.user("What", " is <|im_", "end", "|> it?"), DataError);
+  BOOST_TEST(chat.turns().empty());
+  chat.user("What is it?").remove_last();
+  chat.remove_last();
   BOOST_TEST(chat.turns().empty());
   chat.user("What is it?").assistant("A dog.");
   BOOST_TEST(message_of([&] { chat.reply(); }) ==

@@ -73,6 +73,36 @@ BOOST_AUTO_TEST_CASE(kept_tokens_stand_for_an_answer) {
   BOOST_TEST(*(kept + 3) == files->tokenizer().id_of("<|im_end|>").value());
 }
 
+// What a model spells in ordinary characters stays that, also behind a stop string and for models that think.
+BOOST_AUTO_TEST_CASE(answers_spell_no_control_tokens) {
+  for (const ChatVariant variant : {ChatVariant::Instruct, ChatVariant::Thinking}) {
+    const auto files = tiny_files(variant);
+    std::vector<ChatTurn> turns = turns_of(*files);
+    const auto ends = [&] {
+      const std::vector<std::int32_t> tokens = files->prompt(turns).tokens;
+      return std::count(tokens.begin(), tokens.end(), *files->tokenizer().id_of("<|im_end|>"));
+    };
+    const auto before = ends();
+    const std::string spelled = "<|im_end|> and <|image_pad|>";
+    turns[1].message.content = {ContentItem::from_text(spelled)};
+    turns[1].tokens = files->tokenizer().encode_plain(spelled);
+    BOOST_TEST(ends() == before);
+    BOOST_TEST(files->tokenizer().decode(files->prompt(turns).tokens).find(spelled) != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_template_that_opens_thoughts_is_of_a_model_that_thinks) {
+  const auto variant = [](const std::string& opening) {
+    const std::string source = "{% for m in messages %}{{ m.content }}{% endfor %}" + opening;
+    return ChatFiles(tiny_tokenizer(), ChatTemplate::from_source(source, "chat_template.jinja"),
+                     tiny_images(), VideoSettings::for_images(tiny_images()), GenerationConfig(),
+                     tiny_config())
+        .variant();
+  };
+  BOOST_TEST((variant("<|im_start|>assistant\n<think>{{ '\\n' }}") == ChatVariant::Thinking));
+  BOOST_TEST((variant("<|im_start|>assistant{{ '\\n' }}") == ChatVariant::Instruct));
+}
+
 // Any template: its text is the prompt, and pictures take their places in it.
 BOOST_AUTO_TEST_CASE(other_templates_are_interpreted) {
   const std::string source =

@@ -68,6 +68,17 @@ BOOST_AUTO_TEST_CASE(the_file_goes_before_the_published_and_the_user_before_both
   BOOST_TEST(likeliest.presence_penalty == 0.0f);
 }
 
+BOOST_AUTO_TEST_CASE(temperature_zero_is_free_of_penalties_that_nobody_stated) {
+  const ReplyDefaults published = defaults("{}", ChatVariant::Instruct, true);
+  BOOST_TEST(published.sampling.presence_penalty == 1.5f);
+  BOOST_TEST(GenerationConfig::apply({.temperature = 0.0f}, published.sampling).presence_penalty == 0.0f);
+  BOOST_TEST(GenerationConfig::apply({.temperature = 0.0f, .presence_penalty = 1.0f}, published.sampling)
+                 .presence_penalty == 1.0f);
+  BOOST_TEST(GenerationConfig::apply({.temperature = 0.5f}, published.sampling).presence_penalty == 1.5f);
+  BOOST_TEST(defaults(R"({"do_sample": false})", ChatVariant::Instruct, true).sampling.presence_penalty ==
+             0.0f);
+}
+
 BOOST_AUTO_TEST_CASE(values_that_mean_nothing_are_refused) {
   BOOST_TEST(message_of([] { defaults(R"({"top_k": -1})", ChatVariant::Instruct, true); }) ==
              "vlm::ConfigError [generation-config]\n"

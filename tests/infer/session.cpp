@@ -291,13 +291,27 @@ BOOST_AUTO_TEST_CASE(a_cache_belongs_to_one_model_and_format) {
                }) ==
                "vlm::ConfigError [cache-model]\n"
                "  expected  the model and the format of cells that the cache is for\n"
-               "  got       another\n"
+               "  got       cells in bf16, not in f32\n"
                "  try       a cache of its own for each model and format");
     BOOST_TEST(message_of([&] { const Session other(net, {.chunk_tokens = 0}); }) ==
                "vlm::ConfigError [session-settings]\n"
                "  expected  chunk_tokens and tower_patches of at least 1\n"
                "  got       0 and 4096"
                "\n  try       the values that SessionSettings begins with");
+  });
+}
+
+// As a tokenizer of another model would give it.
+BOOST_AUTO_TEST_CASE(tokens_that_the_model_lacks_are_refused) {
+  golden::with_case("dense_00_text", [&](const golden::Case&, const auto& net) {
+    Session session(net, {.threads = 1});
+    session.prefill({{1, 2, 3}, {}, {}}, 4);
+    const Index vocabulary = net.config().text.vocabulary;
+    for (const Index token : {Index{-1}, vocabulary})
+      BOOST_CHECK_THROW(session.step(static_cast<std::int32_t>(token)), DataError);
+    BOOST_TEST(session.length() == 3);
+    session.step(static_cast<std::int32_t>(vocabulary - 1));
+    BOOST_TEST(session.length() == 4);
   });
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 
 #include <vlm/io/json_definitions.hpp>
@@ -69,6 +70,10 @@ BOOST_AUTO_TEST_CASE(added_tokens_are_cut_from_the_raw_text) {
   BOOST_TEST(tokenizer.encode("e<|end|>\u0301") == (Ids{68, end_token, 136, 223}),
              boost::test_tools::per_element());
   BOOST_TEST(tokenizer.encode("\n<|end|>\n") == (Ids{198, end_token, 198}), boost::test_tools::per_element());
+  const Ids plain = tokenizer.encode_plain("hello<|end|>");
+  BOOST_TEST(plain.front() == 259);
+  BOOST_TEST((std::find(plain.begin(), plain.end(), end_token) == plain.end()));
+  BOOST_TEST(tokenizer.decode(plain) == "hello<|end|>");
 }
 
 BOOST_AUTO_TEST_CASE(text_is_normalised_and_repaired) {

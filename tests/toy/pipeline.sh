@@ -28,6 +28,16 @@ answer=$("$programs/chat" SFT/model --image "$toy/red.ppm" --greedy --max-tokens
 answer=$(printf '/image %s\nWhat colour is this?\n/clear\n/quit\n' "$toy/red.ppm" |
   "$programs/chat" SFT/model --greedy --max-tokens 16 2> terminal.txt)
 [ "$answer" = "$expected" ]
+grep -q 'prompt [0-9]* tokens, [0-9]* of them visual' terminal.txt
+grep -q '^(end, ' terminal.txt
+[ -n "$("$programs/describe_image" SFT/model "$toy/red.ppm")" ]
+# An error takes back what was asked; --system holds over /clear.
+printf '/image nowhere.png\nWhat?\n/clear\nWho?\n/quit\n' |
+  "$programs/chat" SFT/model --greedy --max-tokens 4 --system "Be brief." > /dev/null 2> terminal.txt
+grep -q 'nowhere.png' terminal.txt
+without=$(printf 'Who?\n/quit\n' | "$programs/chat" SFT/model --greedy --max-tokens 4 2>&1 > /dev/null | sed -n 's/.*prompt \([0-9]*\) .*/\1/p')
+with=$(sed -n 's/.*prompt \([0-9]*\) .*/\1/p' terminal.txt)
+[ "$with" -gt "$without" ]
 # With --png the image is saved with what the answer points at, in a program that writes PNG.
 if "$programs/chat" SFT/model --image "$toy/red.ppm" --greedy --max-tokens 16 --png answer.png "What colour is this?" > /dev/null 2> png.txt; then
   [ -s answer.png ]
@@ -48,7 +58,8 @@ grep -q 'bits for each' bits.txt
 cmp made.txt read.txt
 "$programs/evaluate" blocks "$toy/data.jsonl" --max-tokens 16 > /dev/null
 "$programs/weight_formats" SFT/model "$toy/data.jsonl" --limit 4 --json formats.jsonl > /dev/null
-[ "$(wc -l < formats.jsonl)" = 10 ]
+[ "$(wc -l < formats.jsonl)" = 11 ]
+head -n 1 formats.jsonl | grep -Eq '"logit_error":0[,.}]'
 # Wrong input: one error, exit status 2.
 status=0
 "$programs/evaluate" nowhere "$toy/data.jsonl" 2> error.txt || status=$?

@@ -29,9 +29,11 @@ constexpr std::string_view name_of(StopReason reason) {
 struct Answer {
   std::string text, thoughts;
   StopReason stop = StopReason::Cancelled;
-  std::optional<StopReason>
-      thinking_stop{};                 // of thoughts that ended: End, ThinkingBudget or RepetitionGuard
-  std::vector<std::int32_t> tokens{};  // of thoughts and answer, without the one that ends it
+  // Of a model that thinks: why its thoughts ended. The same as `stop` where the whole reply ended within them, and then
+  // there is no text.
+  std::optional<StopReason> thinking_stop{};
+  // Of thoughts and answer, without the one that ends it; behind a stop string with those that spell it.
+  std::vector<std::int32_t> tokens{};
   // Of each token, where asked for: the logarithm of its probability after penalties and temperature; NaN for the tokens
   // that closed the thoughts by force.
   std::vector<float> log_probabilities{};

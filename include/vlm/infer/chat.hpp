@@ -33,8 +33,11 @@ struct ReplyCost {
   Index reused_tokens = 0;      // of the prompt, that need not pass again
   Index cells = 0;              // of the prompt and the longest answer
   std::size_t cell_bytes = 0;   // their memory, in whole pages
-  std::size_t activations = 0;  // at the peak of a pass
-  std::size_t weights = 0;      // as stored (mapped)
+  std::size_t activations = 0;  // bytes, at the peak of a pass
+  std::size_t weights = 0;      // bytes, as stored (mapped)
+
+  // Beside these, shared pages and pictures stay in the session's cache, up to its settings.
+  std::size_t total_bytes() const { return cell_bytes + activations + weights; }
 };
 
 // One thread at a time uses a chat; any number of chats, on any threads, share a model, files and a cache.
@@ -46,6 +49,9 @@ class Chat {
       : Chat(net, ChatFiles::load(folder_of(net), net.config()), settings) {}
   Chat(const Net& net, std::shared_ptr<const ChatFiles> files, const SessionSettings& settings = {})
       : files_(std::move(files)), session_(net, settings) {}
+  // A net that is gone with the statement.
+  explicit Chat(const Net&&, const SessionSettings& = {}) = delete;
+  Chat(const Net&&, std::shared_ptr<const ChatFiles>, const SessionSettings& = {}) = delete;
 
   const ChatFiles& files() const { return *files_; }
   Session<Net>& session() { return session_; }
@@ -68,6 +74,10 @@ class Chat {
   }
   // An answer as if the model had given it.
   Chat& assistant(std::string_view text) { return add("assistant", text); }
+  // Takes the last message back.
+  void remove_last() {
+    if (!turns_.empty()) turns_.pop_back();
+  }
   // Forgets the conversation; the cache stays.
   void clear() {
     turns_.clear();
@@ -148,6 +158,7 @@ class Chat {
     return answer_;
   }
 
+  // Of the reply to the last message, with these settings. Throws as reply does.
   ReplyCost cost(const ReplySettings& settings = {}) {
     const Prompt prompt = this->prompt();
     const ReplyDefaults defaults = this->defaults();
@@ -197,11 +208,13 @@ class Chat {
     return files_->defaults(pictures);
   }
 
-  // The last answer becomes a message. Its tokens are kept where they are those of its text.
+  // The last answer becomes a message. Its tokens are kept where they are those of its text; what a model spells is no
+  // control token.
   void take_answer() {
     ChatTurn turn{.message = {"assistant", {ContentItem::from_text(answer_.text)}}};
     if (files_->thinking()) turn.message.reasoning = answer_.thoughts;
-    if (answer_.stop != StopReason::StopString) turn.tokens = answer_.tokens;
+    const bool of_text = answer_.stop != StopReason::StopString && !files_->thinking();
+    turn.tokens = of_text ? answer_.tokens : files_->tokenizer().encode_plain(answer_.text);
     turns_.push_back(std::move(turn));
     ++replies_;
   }

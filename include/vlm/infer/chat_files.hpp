@@ -45,8 +45,7 @@ inline ImageInput image(Image pixels) { return {{}, std::move(pixels)}; }
 inline VideoInput video(std::string path) { return {std::move(path), {}}; }
 inline VideoInput video(Video frames) { return {{}, std::move(frames)}; }
 
-// A message and what belongs to it: its pictures in order, the texts of its clips, and the tokens of an answer as the
-// model wrote them, where they are those of its text.
+// A message and what belongs to it: its pictures in order, the texts of its clips, and the tokens of an answer's text.
 struct ChatTurn {
   Message message;
   std::vector<Picture> images{}, videos{};
@@ -60,9 +59,9 @@ class ChatFiles {
   // A folder without a chat template is taken as one of an Instruct model. Errors are those of the files.
   static std::shared_ptr<const ChatFiles> load(const std::string& folder, const ModelConfig& config) {
     const ImageSettings images = ImageSettings::load(folder);
-    return std::make_shared<const ChatFiles>(Tokenizer::load(folder), template_of(folder), images,
-                                             VideoSettings::load(folder, images),
-                                             GenerationConfig::load(folder), config);
+    return std::make_shared<const ChatFiles>(
+        Tokenizer::load(folder), ChatTemplate::find(folder).value_or(ChatTemplate(ChatVariant::Instruct)),
+        images, VideoSettings::load(folder, images), GenerationConfig::load(folder), config);
   }
   // Throws ConfigError [chat-token] where tokenizer and config do not belong together.
   ChatFiles(Tokenizer tokenizer, ChatTemplate chat_template, const ImageSettings& images,
@@ -75,20 +74,27 @@ class ChatFiles {
         config_(std::move(config)) {
     check_token("<|image_pad|>", config_.image_token, "image_token_id");
     check_token("<|video_pad|>", config_.video_token, "video_token_id");
+    variant_ = template_.variant().value_or(opens_thoughts() ? ChatVariant::Thinking : ChatVariant::Instruct);
   }
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
   const ModelConfig& config() const { return config_; }
-  ChatVariant variant() const { return template_.variant().value_or(ChatVariant::Instruct); }
+  // Of another template than the published ones: Thinking where it opens answers with <think>.
+  ChatVariant variant() const { return variant_; }
   bool thinking() const { return variant() == ChatVariant::Thinking; }
   ReplyDefaults defaults(bool pictures) const {
     return generation_.defaults(variant(), pictures, tokenizer_);
   }
 
-  // Appends to a message. Text must not spell control tokens: DataError [chat-control-token].
+  // Appends to a message. Text must not spell control tokens, nor together with the text before it: DataError
+  // [chat-control-token].
   void append(ChatTurn& turn, std::string_view text) const {
+    std::string joined(text);
+    const std::vector<ContentItem>& items = turn.message.content;
+    for (auto item = items.rbegin(); item != items.rend() && item->kind == ContentItem::Kind::Text; ++item)
+      joined.insert(0, item->text);
     for (const AddedToken& token : tokenizer_.added_tokens())
-      if (token.special && text.find(token.text) != text.npos)
+      if (token.special && joined.find(token.text) != joined.npos)
         throw DataError("chat-control-token", {{"expected", "text that spells no control token"},
                                                {"got", token.text},
                                                {"try", "leave it out, or write it another way"}});
@@ -125,8 +131,7 @@ class ChatFiles {
     std::size_t clip = 0, image = 0, answer = 0;
     for (const RenderedPiece& piece : render(span_of(messages))) {
       if (piece.supervised) {
-        const std::vector<std::int32_t>* tokens = answer_tokens(turns, answer);
-        if (tokens) {
+        if (const std::vector<std::int32_t>* tokens = answer_tokens(turns, answer, piece.text)) {
           prompt.tokens.insert(prompt.tokens.end(), tokens->begin(), tokens->end());
           append_tokens("<|im_end|>", prompt, image);
           continue;
@@ -147,13 +152,10 @@ class ChatFiles {
     return patchify(*open_image(file.text(), input.path), images_, queue);
   }
 
-  static ChatTemplate template_of(const std::string& folder) {
-    for (const char* name : {"/chat_template.jinja", "/chat_template.json"})
-      if (file_exists(folder + name)) return ChatTemplate::load(folder);
-    const std::string path = folder + "/tokenizer_config.json";
-    if (file_exists(path) && parse_json(read_file(path), path).find("chat_template"))
-      return ChatTemplate::load(folder);
-    return ChatTemplate(ChatVariant::Instruct);
+  bool opens_thoughts() const {
+    const Message question{"user", {ContentItem::from_text("?")}};
+    const std::vector<RenderedPiece> pieces = render({&question, 1});
+    return pieces.back().text.ends_with("<think>\n");
   }
   void check_token(std::string_view text, std::int32_t id, std::string_view field) const {
     const auto found = tokenizer_.id_of(text);
@@ -190,16 +192,14 @@ class ChatFiles {
              false}};
   }
 
-  // The kept tokens of the answer that a supervised piece is. Thinking models' answers are rendered without their
-  // thoughts, so their text is tokenized again.
-  const std::vector<std::int32_t>* answer_tokens(std::span<const ChatTurn> turns, std::size_t& answer) const {
-    if (thinking()) return nullptr;
-    for (; answer < turns.size(); ++answer)
-      if (turns[answer].message.role == "assistant") {
-        const std::vector<std::int32_t>& tokens = turns[answer++].tokens;
-        return tokens.empty() ? nullptr : &tokens;
-      }
-    return nullptr;
+  // The kept tokens of the answer that a supervised piece is.
+  static const std::vector<std::int32_t>* answer_tokens(std::span<const ChatTurn> turns, std::size_t& answer,
+                                                        const std::string& piece) {
+    while (answer < turns.size() && turns[answer].message.role != "assistant") ++answer;
+    if (answer == turns.size()) return nullptr;
+    const ChatTurn& turn = turns[answer++];
+    const bool same = !turn.tokens.empty() && piece == turn.message.content.front().text + "<|im_end|>";
+    return same ? &turn.tokens : nullptr;
   }
 
   // Each <|image_pad|> becomes as many as its image has visual tokens.
@@ -223,6 +223,7 @@ class ChatFiles {
   VideoSettings videos_;
   GenerationConfig generation_;
   ModelConfig config_;
+  ChatVariant variant_ = ChatVariant::Instruct;
 };
 
 }  // namespace vlm

@@ -43,6 +43,8 @@ class Generator {
         cache_(net.config().text.layers, net.config().text.kv_heads * net.config().text.head_dim) {
     runtime_.keep_activations(false);
   }
+  template <class... QueueArguments>
+  explicit Generator(const Net&&, QueueArguments&&...) = delete;  // a net that is gone with the statement
 
   // The answers, in the order of the prompts.
   std::vector<std::vector<std::int32_t>> answer(std::span<const Sample> prompts,

@@ -59,7 +59,10 @@ class PrefixCache {
     if (!identity_) identity_ = identity;
     if (*identity_ == identity) return;
     throw ConfigError("cache-model", {{"expected", "the model and the format of cells that the cache is for"},
-                                      {"got", "another"},
+                                      {"got", identity_->model == identity.model
+                                                  ? "cells in " + std::string(name_of(identity.format)) +
+                                                        ", not in " + std::string(name_of(identity_->format))
+                                                  : "another model: other weights, or formats of weights"},
                                       {"try", "a cache of its own for each model and format"}});
   }
   std::optional<CacheIdentity> identity() const {

@@ -87,18 +87,21 @@ inline std::vector<Grid> grids_of(const std::vector<Picture>& pictures) {
 
 }  // namespace detail
 
+// Throws DataError [prompt] for a token that the model lacks.
+inline void check_token(std::int32_t token, const ModelConfig& config) {
+  if (token < 0 || token >= config.text.vocabulary)
+    throw DataError("prompt", {{"expected", "tokens from 0 to " + std::to_string(config.text.vocabulary - 1)},
+                               {"got", std::to_string(token)},
+                               {"try", "the tokenizer of this model"}});
+}
+
 // Throws DataError where tokens and pictures do not fit each other or the model.
 inline PromptLayout lay_out(const Prompt& prompt, const ModelConfig& config) {
   if (prompt.tokens.empty())
     throw DataError("prompt", {{"expected", "at least one token"},
                                {"got", "none"},
                                {"try", "a prompt with a message of the user"}});
-  for (const std::int32_t token : prompt.tokens)
-    if (token < 0 || token >= config.text.vocabulary)
-      throw DataError("prompt",
-                      {{"expected", "tokens from 0 to " + std::to_string(config.text.vocabulary - 1)},
-                       {"got", std::to_string(token)},
-                       {"try", "the tokenizer of this model"}});
+  for (const std::int32_t token : prompt.tokens) check_token(token, config);
   PromptLayout layout;
   layout.next_position = append_positions(span_of(prompt.tokens), span_of(detail::grids_of(prompt.images)),
                                           span_of(detail::grids_of(prompt.videos)), config, layout.axes);

@@ -94,12 +94,8 @@ class ReplyRun {
         decoder_(files.tokenizer(), SpecialTokens::Skip),
         stops_(settings.stop),
         thought_end_({"</think>"}) {
-    if (max_tokens_ < 1 || max_tokens_ > most || thinking_tokens_ < 0 || thinking_tokens_ > most)
-      throw ConfigError(
-          "reply-settings",
-          {{"expected", "max_tokens from 1, thinking_tokens from 0, to " + std::to_string(most)},
-           {"got", std::to_string(max_tokens_) + " and " + std::to_string(thinking_tokens_)},
-           {"try", "the values that ChatSettings begins with"}});
+    check("max_tokens", max_tokens_, 1);
+    check("thinking_tokens", thinking_tokens_, 0);
     if (thinking_) forced_ = files.tokenizer().encode("\n</think>\n\n");
   }
   ReplyRun(const ReplyRun&) = delete;
@@ -149,6 +145,7 @@ class ReplyRun {
   void finish(StopReason reason) {
     if (std::exchange(done_, true)) return;
     answer_.stop = reason;
+    if (thinking_) answer_.thinking_stop = reason;
     if (reason != StopReason::StopString) {
       const std::string rest = decoder_.finish();
       if (thinking_) {
@@ -167,12 +164,22 @@ class ReplyRun {
   using Device = typename Net::Device;
   using T = typename Net::T;
 
+  static void check(const char* setting, Index got, Index least) {
+    if (got < least || got > most)
+      throw ConfigError("reply-settings",
+                        {{"setting", setting},
+                         {"expected", "from " + std::to_string(least) + " to " + std::to_string(most)},
+                         {"got", std::to_string(got)},
+                         {"try", "leave it open: the model's own limit holds"}});
+  }
+
   void advance() {
     if (settings_.cancel.stop_requested()) return finish(StopReason::Cancelled);
     if (pending_ >= 0) session_.step(std::exchange(pending_, -1));
     sample();
     if (chosen_ < 0)
-      throw DataError("reply-logits", {{"expected", "logits that are a distribution"},
+      throw DataError("reply-logits", {{"at", "token " + std::to_string(answer_.tokens.size())},
+                                       {"expected", "logits that are a distribution"},
                                        {"got", "NaN or infinity"},
                                        {"try", "weights and settings that are whole"}});
     if (std::find(end_tokens_.begin(), end_tokens_.end(), chosen_) != end_tokens_.end())

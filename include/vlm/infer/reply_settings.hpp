@@ -26,8 +26,9 @@ enum class Thoughts : std::uint8_t { Hide, Show };
 struct ReplySettings {
   std::optional<Index> max_tokens{};       // of the answer, thoughts not counted
   std::optional<Index> thinking_tokens{};  // of the thoughts, which are closed when they come to so many
-  std::optional<float> temperature{};      // 0: greedy
-  std::optional<std::int32_t> top_k{};     // 0: all
+  std::optional<float>
+      temperature{};  // 0: greedy; penalties on presence and frequency not stated here are 0 then
+  std::optional<std::int32_t> top_k{};  // 0: all
   std::optional<float> top_p{}, min_p{}, repetition_penalty{}, presence_penalty{}, frequency_penalty{};
   std::uint64_t seed = 0;           // the same chat with the same seed gives the same answer
   std::vector<std::string> stop{};  // texts that end the answer and are no part of it
@@ -136,8 +137,9 @@ class GenerationConfig {
     s.top_p = settings.top_p.value_or(s.top_p);
     s.min_p = settings.min_p.value_or(s.min_p);
     s.repetition_penalty = settings.repetition_penalty.value_or(s.repetition_penalty);
-    s.presence_penalty = settings.presence_penalty.value_or(s.presence_penalty);
-    s.frequency_penalty = settings.frequency_penalty.value_or(s.frequency_penalty);
+    const bool greedy = settings.temperature && *settings.temperature == 0;
+    s.presence_penalty = settings.presence_penalty.value_or(greedy ? 0.0f : s.presence_penalty);
+    s.frequency_penalty = settings.frequency_penalty.value_or(greedy ? 0.0f : s.frequency_penalty);
     check_sample_settings(s);
     return s;
   }

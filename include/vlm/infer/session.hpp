@@ -25,7 +25,7 @@
 namespace vlm {
 
 struct SessionSettings {
-  int threads = 0;                       // 0: one for each processor
+  int threads = 0;                       // 0: one for each processor; each session has threads of its own
   CellFormat cells = CellFormat::F32;    // BF16 takes half the memory of F32, I8 about a quarter
   Index chunk_tokens = 512;              // of a prompt that pass at once
   Index tower_patches = 4096;            // that the tower takes at once; a larger image passes alone
@@ -71,6 +71,8 @@ class Session {
                   .picture_features = picture_features()});
   }
 
+  Session(const Net&&, const SessionSettings&) = delete;  // a net that is gone with the statement
+
   const Net& net() const { return *net_; }
   Runtime<Device>& runtime() { return runtime_; }
   PrefixCache& cache() { return *cache_; }
@@ -92,7 +94,8 @@ class Session {
   }
 
   // Makes the sequence that of the prompt, with room for `growth` more tokens. Where `stop` asks for it, the rest of the
-  // prompt is left out between two chunks, and false returned: then there are no logits. Errors are those of lay_out.
+  // prompt is left out between two chunks, pictures or steps of a clip, and false returned: then there are no logits.
+  // Errors are those of lay_out.
   bool prefill(const Prompt& prompt, Index growth, const std::stop_token& stop = {}) {
     const PromptLayout layout = lay_out(prompt, net_->config());
     const Index tokens = static_cast<Index>(layout.cells.size());
@@ -102,6 +105,7 @@ class Session {
     for (Index begin = length(); begin < tokens;) {
       if (stop.stop_requested()) return false;
       const Index end = std::min(begin + settings_.chunk_tokens, tokens);
+      if (!gather_pictures(prompt, layout, begin, end, stop)) return false;
       pass_chunk(prompt, layout, begin, end, end == tokens);
       begin = end;
     }
@@ -112,8 +116,10 @@ class Session {
   // Of the last prefill.
   const PrefillCounts& counts() const { return counts_; }
 
-  // Adds a token; a step after the first allocates nothing as long as there is room.
+  // Adds a token; a step after the first allocates nothing as long as there is room. Throws DataError [prompt] for a token
+  // that the model lacks.
   void step(std::int32_t token) {
+    check_token(token, net_->config());
     if (length() == capacity()) reserve(length() + CellPages<Device>::cells);
     batch_.clear();
     batch_.tokens.push_back(token);
@@ -209,9 +215,8 @@ class Session {
     for (const PrefixCache::Page& page : pages_) table_.push_back(page->data());
   }
 
-  // Tokens [begin, end) of a prompt.
+  // Tokens [begin, end) of a prompt, whose pictures are gathered.
   void pass_chunk(const Prompt& prompt, const PromptLayout& layout, Index begin, Index end, bool last) {
-    batch_.clear();
     const auto part = [&](const auto& list) { return std::pair(list.begin() + begin, list.begin() + end); };
     const auto [first_token, last_token] = part(prompt.tokens);
     batch_.tokens.assign(first_token, last_token);
@@ -220,7 +225,6 @@ class Session {
       const auto [first, after] = part(layout.axes[axis]);
       batch_.axes[axis].assign(first, after);
     }
-    gather_pictures(prompt, layout, begin, end);
     describe(end - begin);
     step_planned_ = false;
     runtime_.plan([&] { pass(last); });
@@ -230,8 +234,11 @@ class Session {
     counts_.passed += end - begin;
   }
 
-  // The encoded rows of the chunk's visual tokens, [streams][visual tokens, features].
-  void gather_pictures(const Prompt& prompt, const PromptLayout& layout, Index begin, Index end) {
+  // Begins a chunk with the encoded rows of its visual tokens, [streams][visual tokens, features]; false where `stop` asked
+  // to leave that.
+  bool gather_pictures(const Prompt& prompt, const PromptLayout& layout, Index begin, Index end,
+                       const std::stop_token& stop) {
+    batch_.clear();
     for (Index i = begin; i < end; ++i)
       if (layout.pictures[static_cast<std::size_t>(i)] >= 0)
         batch_.visual_places.push_back(static_cast<std::int32_t>(i - begin));
@@ -244,7 +251,8 @@ class Session {
       const auto token = static_cast<std::size_t>(begin + batch_.visual_places[place]);
       if (!encoded || number != layout.pictures[token]) {
         number = layout.pictures[token];
-        encoded = encoded_picture(picture_at(prompt, number));
+        encoded = encoded_picture(picture_at(prompt, number), stop);
+        if (!encoded) return false;
       }
       const auto tokens = static_cast<std::size_t>(encoded->tokens),
                  row = static_cast<std::size_t>(layout.cells[token].row);
@@ -252,13 +260,15 @@ class Session {
         std::memcpy(visual_.data() + (stream * places + place) * features,
                     encoded->rows.data() + (stream * tokens + row) * features, features * sizeof(T));
     }
+    return true;
   }
   static const Picture& picture_at(const Prompt& prompt, std::int32_t number) {
     const auto at = static_cast<std::size_t>(number);
     return at < prompt.images.size() ? prompt.images[at] : prompt.videos[at - prompt.images.size()];
   }
 
-  std::shared_ptr<const EncodedPicture> encoded_picture(const Picture& picture) {
+  // Null where `stop` asked to leave it.
+  std::shared_ptr<const EncodedPicture> encoded_picture(const Picture& picture, const std::stop_token& stop) {
     const Index merge = net_->config().vision.merge_size, features = net_->features();
     auto encoded = std::make_shared<EncodedPicture>();
     encoded->tokens = picture.grid.visual_tokens(merge);
@@ -269,7 +279,9 @@ class Session {
       return known;
     const Index step = frames_at_once(picture.grid), patch = net_->config().vision.patch_features();
     const std::span<const float> rows(*picture.rows);
+    step_planned_ = false;
     for (Index frame = 0; frame < picture.grid.frames; frame += step) {
+      if (stop.stop_requested()) return nullptr;
       Grid part = picture.grid;
       part.frames = std::min(step, picture.grid.frames - frame);
       const Index before = frame * picture.grid.height * picture.grid.width;
@@ -282,7 +294,6 @@ class Session {
       runtime_.plan([&] { run_tower(batch, part, into, picture.grid.patches()); });
       run_tower(batch, part, into, picture.grid.patches());
     }
-    step_planned_ = false;
     ++counts_.encoded;
     cache_->keep_picture(picture.key, encoded);
     return encoded;

@@ -16,11 +16,12 @@ class StopStrings {
  public:
   // Throws ConfigError [stop-string] for an empty one.
   explicit StopStrings(std::vector<std::string> stops) : stops_(std::move(stops)) {
-    for (const std::string& stop : stops_)
-      if (stop.empty())
-        throw ConfigError(
-            "stop-string",
-            {{"expected", "a text of at least one character"}, {"got", "\"\""}, {"try", "leave it out"}});
+    for (std::size_t i = 0; i < stops_.size(); ++i)
+      if (stops_[i].empty())
+        throw ConfigError("stop-string", {{"at", "stop string " + std::to_string(i)},
+                                          {"expected", "a text of at least one character"},
+                                          {"got", "\"\""},
+                                          {"try", "leave it out"}});
     std::size_t longest = 0;
     for (const std::string& stop : stops_) longest = std::max(longest, stop.size());
     held_.reserve(longest + room);

@@ -89,6 +89,12 @@ class Tokenizer {
         text, [&](std::string_view between) { encode_between(between, ids); },
         [&](std::size_t index) { ids.push_back(added_tokens_[index].id); });
   }
+  // As encode, but text that spells an added token stays text.
+  std::vector<std::int32_t> encode_plain(std::string_view text) const {
+    std::vector<std::int32_t> ids;
+    encode_between(text, ids);
+    return ids;
+  }
 
   // The text of the ids; bytes that make no character become U+FFFD. DataError for an id without a token.
   std::string decode(std::span<const std::int32_t> ids, SpecialTokens special = SpecialTokens::Keep) const {
