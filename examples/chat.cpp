@@ -40,7 +40,6 @@ std::atomic<bool> interrupted{false};
 // Asks a reply to end once ctrl-C was pressed: a signal's handler may do no more than set a flag.
 class Interruption {
  public:
-  Interruption() { interrupted = false; }
   std::stop_token token() const { return source_.get_token(); }
 
  private:
@@ -90,6 +89,8 @@ std::string reasons(const vlm::Answer& answer) {
   std::string text(vlm::name_of(answer.stop));
   if (answer.thinking_stop && *answer.thinking_stop != answer.stop)
     text += ", its thoughts: " + std::string(vlm::name_of(*answer.thinking_stop));
+  else if (answer.thinking_stop && answer.text.empty())
+    text += " within the thoughts";
   return text;
 }
 
@@ -122,6 +123,7 @@ void talk(vlm::Chat<Net>& chat, Options options) {
       } else if (line.starts_with('/')) {
         std::cerr << "commands: /image PATH, /video PATH, /clear, /quit\n";
       } else if (!line.empty()) {
+        interrupted = false;
         say(chat, options, line);
         options.images.clear();
         options.videos.clear();
@@ -153,7 +155,8 @@ int chat(const Options& options) {
     } else {
       say(chat, options, options.question);
       print_reply(chat, settings_of(options));
-      if (chat.last().stop != vlm::StopReason::End) std::cerr << "(" << reasons(chat.last()) << ")\n";
+      if (chat.last().stop != vlm::StopReason::End || chat.last().text.empty())
+        std::cerr << "(" << reasons(chat.last()) << ")\n";
       if (!options.png.empty())
         vlm::save_grounding(options.png, vlm::load_image(options.images.front()), chat.last().text);
     }

@@ -101,6 +101,7 @@ BOOST_AUTO_TEST_CASE(a_template_that_opens_thoughts_is_of_a_model_that_thinks) {
   };
   BOOST_TEST((variant("<|im_start|>assistant\n<think>{{ '\\n' }}") == ChatVariant::Thinking));
   BOOST_TEST((variant("<|im_start|>assistant{{ '\\n' }}") == ChatVariant::Instruct));
+  BOOST_TEST((variant("{{ raise_exception('no system message') }}<think>") == ChatVariant::Instruct));
 }
 
 // Any template: its text is the prompt, and pictures take their places in it.

@@ -312,6 +312,19 @@ BOOST_AUTO_TEST_CASE(tokens_that_the_model_lacks_are_refused) {
     BOOST_TEST(session.length() == 3);
     session.step(static_cast<std::int32_t>(vocabulary - 1));
     BOOST_TEST(session.length() == 4);
+    std::stop_source source;
+    source.request_stop();
+    BOOST_TEST(!session.prefill({{1, 2, 5, 6}, {}, {}}, 4, source.get_token()));
+    BOOST_TEST(message_of([&] { session.step(1); }) ==
+               "vlm::DataError [prompt]\n"
+               "  expected  a prompt that has passed\n"
+               "  got       one that was left after 2 tokens\n"
+               "  try       prefill with it again");
+    BOOST_TEST(session.prefill({{1, 2, 5, 6}, {}, {}}, 4));
+    session.step(1);
+    Session fresh(net, {.threads = 1});
+    fresh.prefill({{1, 2, 5, 6, 1}, {}, {}}, 0);
+    BOOST_TEST(same_bits(logits_of(session), logits_of(fresh)));
   });
 }
 

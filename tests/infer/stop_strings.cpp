@@ -50,6 +50,7 @@ BOOST_AUTO_TEST_CASE(without_stops_all_passes) {
   BOOST_TEST(text == "all");
   BOOST_TEST(message_of([] { StopStrings({"x", ""}); }) ==
              "vlm::ConfigError [stop-string]\n"
+             "  at        stop string 1\n"
              "  expected  a text of at least one character\n"
              "  got       \"\""
              "\n  try       leave it out");

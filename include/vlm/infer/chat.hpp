@@ -126,9 +126,10 @@ class Chat {
     }
 
     Iterator begin() {
-      if (!std::exchange(started_, true)) {
+      if (!started_) {
         chat_.answer_ = {};
         run_.start(prompt_);
+        started_ = true;  // what failed before is no answer
         advance();
       }
       return Iterator(this);
@@ -208,13 +209,16 @@ class Chat {
     return files_->defaults(pictures);
   }
 
-  // The last answer becomes a message. Its tokens are kept where they are those of its text; what a model spells is no
-  // control token.
+  // The last answer becomes a message. Its tokens are kept where they are those of its text. What it spells is no control
+  // token, at least with the published templates.
   void take_answer() {
     ChatTurn turn{.message = {"assistant", {ContentItem::from_text(answer_.text)}}};
     if (files_->thinking()) turn.message.reasoning = answer_.thoughts;
     const bool of_text = answer_.stop != StopReason::StopString && !files_->thinking();
-    turn.tokens = of_text ? answer_.tokens : files_->tokenizer().encode_plain(answer_.text);
+    if (of_text)
+      turn.tokens = answer_.tokens;
+    else if (files_->control_token_in(answer_.text))
+      turn.tokens = files_->tokenizer().encode_plain(answer_.text);
     turns_.push_back(std::move(turn));
     ++replies_;
   }

@@ -74,7 +74,9 @@ class ChatFiles {
         config_(std::move(config)) {
     check_token("<|image_pad|>", config_.image_token, "image_token_id");
     check_token("<|video_pad|>", config_.video_token, "video_token_id");
-    variant_ = template_.variant().value_or(opens_thoughts() ? ChatVariant::Thinking : ChatVariant::Instruct);
+    variant_ = template_.variant() ? *template_.variant()
+               : opens_thoughts()  ? ChatVariant::Thinking
+                                   : ChatVariant::Instruct;
   }
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
@@ -86,6 +88,13 @@ class ChatFiles {
     return generation_.defaults(variant(), pictures, tokenizer_);
   }
 
+  // One that a text spells, or null.
+  const AddedToken* control_token_in(std::string_view text) const {
+    for (const AddedToken& token : tokenizer_.added_tokens())
+      if (token.special && text.find(token.text) != text.npos) return &token;
+    return nullptr;
+  }
+
   // Appends to a message. Text must not spell control tokens, nor together with the text before it: DataError
   // [chat-control-token].
   void append(ChatTurn& turn, std::string_view text) const {
@@ -93,11 +102,10 @@ class ChatFiles {
     const std::vector<ContentItem>& items = turn.message.content;
     for (auto item = items.rbegin(); item != items.rend() && item->kind == ContentItem::Kind::Text; ++item)
       joined.insert(0, item->text);
-    for (const AddedToken& token : tokenizer_.added_tokens())
-      if (token.special && joined.find(token.text) != joined.npos)
-        throw DataError("chat-control-token", {{"expected", "text that spells no control token"},
-                                               {"got", token.text},
-                                               {"try", "leave it out, or write it another way"}});
+    if (const AddedToken* token = control_token_in(joined))
+      throw DataError("chat-control-token", {{"expected", "text that spells no control token"},
+                                             {"got", token->text},
+                                             {"try", "leave it out, or write it another way"}});
     turn.message.content.push_back(ContentItem::from_text(std::string(text)));
   }
   void append(ChatTurn& turn, const ImageInput& input) const {
@@ -154,8 +162,12 @@ class ChatFiles {
 
   bool opens_thoughts() const {
     const Message question{"user", {ContentItem::from_text("?")}};
-    const std::vector<RenderedPiece> pieces = render({&question, 1});
-    return pieces.back().text.ends_with("<think>\n");
+    try {
+      const std::string text = render({&question, 1}).back().text;
+      return text.ends_with("<think>\n") || text.ends_with("<think>");
+    } catch (const Error&) {  // a template that wants more than a question
+      return false;
+    }
   }
   void check_token(std::string_view text, std::int32_t id, std::string_view field) const {
     const auto found = tokenizer_.id_of(text);

@@ -88,7 +88,7 @@ inline std::vector<Grid> grids_of(const std::vector<Picture>& pictures) {
 }  // namespace detail
 
 // Throws DataError [prompt] for a token that the model lacks.
-inline void check_token(std::int32_t token, const ModelConfig& config) {
+inline void check_prompt_token(std::int32_t token, const ModelConfig& config) {
   if (token < 0 || token >= config.text.vocabulary)
     throw DataError("prompt", {{"expected", "tokens from 0 to " + std::to_string(config.text.vocabulary - 1)},
                                {"got", std::to_string(token)},
@@ -101,7 +101,7 @@ inline PromptLayout lay_out(const Prompt& prompt, const ModelConfig& config) {
     throw DataError("prompt", {{"expected", "at least one token"},
                                {"got", "none"},
                                {"try", "a prompt with a message of the user"}});
-  for (const std::int32_t token : prompt.tokens) check_token(token, config);
+  for (const std::int32_t token : prompt.tokens) check_prompt_token(token, config);
   PromptLayout layout;
   layout.next_position = append_positions(span_of(prompt.tokens), span_of(detail::grids_of(prompt.images)),
                                           span_of(detail::grids_of(prompt.videos)), config, layout.axes);

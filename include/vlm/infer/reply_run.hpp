@@ -170,7 +170,7 @@ class ReplyRun {
                         {{"setting", setting},
                          {"expected", "from " + std::to_string(least) + " to " + std::to_string(most)},
                          {"got", std::to_string(got)},
-                         {"try", "leave it open: the model's own limit holds"}});
+                         {"try", "another number; left open it is that of generation_config.json"}});
   }
 
   void advance() {

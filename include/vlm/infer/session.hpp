@@ -100,6 +100,7 @@ class Session {
     const PromptLayout layout = lay_out(prompt, net_->config());
     const Index tokens = static_cast<Index>(layout.cells.size());
     counts_ = {};
+    next_position_ = -1;  // until all has passed
     adopt(layout);
     reserve(tokens + std::min(growth, most_reserved));
     for (Index begin = length(); begin < tokens;) {
@@ -117,9 +118,13 @@ class Session {
   const PrefillCounts& counts() const { return counts_; }
 
   // Adds a token; a step after the first allocates nothing as long as there is room. Throws DataError [prompt] for a token
-  // that the model lacks.
+  // that the model lacks, and behind a prompt that was left.
   void step(std::int32_t token) {
-    check_token(token, net_->config());
+    check_prompt_token(token, net_->config());
+    if (next_position_ < 0)
+      throw DataError("prompt", {{"expected", "a prompt that has passed"},
+                                 {"got", "one that was left after " + std::to_string(length()) + " tokens"},
+                                 {"try", "prefill with it again"}});
     if (length() == capacity()) reserve(length() + CellPages<Device>::cells);
     batch_.clear();
     batch_.tokens.push_back(token);
