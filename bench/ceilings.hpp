@@ -67,39 +67,22 @@ struct ExponentialKernel {
 };
 
 #if defined(__x86_64__)
-// Chains of one instruction that adds products to 16 sums, in registers.
+// Chains of one instruction that adds products to 16 sums, in registers: two of bf16 for each sum, or four of bytes.
+template <int Products>
 struct DotChains {
   static constexpr int steps = 40000, chains = 12;
-  static constexpr double flop(int products) { return 2.0 * 16 * products * chains * steps; }
+  static constexpr double flop = 2.0 * 16 * Products * chains * steps;
 
-  // Two products of bf16 for each sum.
-  __attribute__((target("avx512f,avx512bf16"))) static void of_pairs(float* out) {
-    Floats<16> sum[chains], factor;
-    start(sum, factor, out);
-    for (int step = 0; step < steps; ++step)
-      VLM_UNROLL for (int i = 0; i < chains;
-                      ++i) asm volatile("vdpbf16ps %1, %1, %0" : "+v"(sum[i]) : "v"(factor));
-    finish(sum, out);
-  }
-  // Four products of bytes.
-  __attribute__((target("avx512f,avx512vnni"))) static void of_bytes(float* out) {
-    Floats<16> sum[chains], factor;
-    start(sum, factor, out);
-    for (int step = 0; step < steps; ++step)
-      VLM_UNROLL for (int i = 0; i < chains;
-                      ++i) asm volatile("vpdpbusd %1, %1, %0" : "+v"(sum[i]) : "v"(factor));
-    finish(sum, out);
-  }
-
- private:
-  __attribute__((target("avx512f"), always_inline)) static inline void start(Floats<16> (&sum)[chains],
-                                                                             Floats<16>& factor,
-                                                                             const float* out) {
+  // The sums begin with the 16 values at `out`, which are overwritten with the end of all chains, added up.
+  __attribute__((target("avx512f,avx512bf16,avx512vnni"))) static void run(float* out) {
+    Floats<16> sum[chains], factor = {};
     VLM_UNROLL for (int i = 0; i < chains; ++i) load<16>(sum[i], out);
-    factor = Floats<16>{};
-  }
-  __attribute__((target("avx512f"), always_inline)) static inline void finish(Floats<16> (&sum)[chains],
-                                                                              float* out) {
+    for (int step = 0; step < steps; ++step) VLM_UNROLL for (int i = 0; i < chains; ++i) {
+        if constexpr (Products == 2)
+          asm volatile("vdpbf16ps %1, %1, %0" : "+v"(sum[i]) : "v"(factor));
+        else
+          asm volatile("vpdpbusd %1, %1, %0" : "+v"(sum[i]) : "v"(factor));
+      }
     VLM_UNROLL for (int i = 1; i < chains; ++i) sum[0] += sum[i];
     store<16>(out, sum[0]);
   }
@@ -137,10 +120,10 @@ class Ceilings {
     using vlm::DType;
     const bool vectors = queue_.level() == vlm::IsaLevel::Avx512;
     if ((weights == DType::I8Blocks || weights == DType::I4Blocks) && vectors && vlm::cpu::has_vnni())
-      return dots("byte peak", detail::DotChains::of_bytes, 4);
+      return dots<4>("byte peak");
     if ((weights == DType::Bf16Blocks || weights == DType::Bf16CodeBlocks) && vectors &&
         vlm::has_bf16_products())
-      return dots("bf16 peak", detail::DotChains::of_pairs, 2);
+      return dots<2>("bf16 peak");
 #endif
     return multiply_adds();
   }
@@ -195,13 +178,15 @@ class Ceilings {
 
  private:
 #if defined(__x86_64__)
-  Contender dots(const char* name, void (*chains)(float*), int products) {
+  template <int Products>
+  Contender dots(const char* name) {
+    using Chains = detail::DotChains<Products>;
     return {name,
-            [this, chains] {
+            [this] {
               queue_.parallel(queue_.threads(),
-                              [&](vlm::Index task, int) { chains(to_.data() + task * 256); });
+                              [&](vlm::Index task, int) { Chains::run(to_.data() + task * 256); });
             },
-            1e-9 * detail::DotChains::flop(products) * queue_.threads()};
+            1e-9 * Chains::flop * queue_.threads()};
   }
 #endif
   template <class Work>
