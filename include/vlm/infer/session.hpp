@@ -284,7 +284,6 @@ class Session {
       return known;
     const Index step = frames_at_once(picture.grid), patch = net_->config().vision.patch_features();
     const std::span<const float> rows(*picture.rows);
-    step_planned_ = false;
     for (Index frame = 0; frame < picture.grid.frames; frame += step) {
       if (stop.stop_requested()) return nullptr;
       Grid part = picture.grid;
