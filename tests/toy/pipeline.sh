@@ -31,7 +31,7 @@ answer=$(printf '/image %s\nWhat colour is this?\n/clear\n/quit\n' "$toy/red.ppm
 grep -q 'prompt [0-9]* tokens, [0-9]* of them visual' terminal.txt
 grep -q '^(end, ' terminal.txt
 [ -n "$("$programs/describe_image" SFT/model "$toy/red.ppm")" ]
-# An error takes back what was asked; --system holds over /clear.
+# The conversation goes on after an error; --system holds over /clear.
 printf '/image nowhere.png\nWhat?\n/clear\nWho?\n/quit\n' |
   "$programs/chat" SFT/model --greedy --max-tokens 4 --system "Be brief." > /dev/null 2> terminal.txt
 grep -q 'nowhere.png' terminal.txt

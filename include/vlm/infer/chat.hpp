@@ -74,7 +74,8 @@ class Chat {
   }
   // An answer as if the model had given it.
   Chat& assistant(std::string_view text) { return add("assistant", text); }
-  // Takes the last message back.
+  // Takes the last message back, or nothing where there is none. A reply that goes with it still counts for the random
+  // numbers of those that follow.
   void remove_last() {
     if (!turns_.empty()) turns_.pop_back();
   }

@@ -88,7 +88,7 @@ class ChatFiles {
     return generation_.defaults(variant(), pictures, tokenizer_);
   }
 
-  // One that a text spells, or null.
+  // A control token that a text spells; null where it spells none.
   const AddedToken* control_token_in(std::string_view text) const {
     for (const AddedToken& token : tokenizer_.added_tokens())
       if (token.special && text.find(token.text) != text.npos) return &token;

@@ -26,8 +26,8 @@ enum class Thoughts : std::uint8_t { Hide, Show };
 struct ReplySettings {
   std::optional<Index> max_tokens{};       // of the answer, thoughts not counted
   std::optional<Index> thinking_tokens{};  // of the thoughts, which are closed when they come to so many
-  std::optional<float>
-      temperature{};  // 0: greedy; presence and frequency penalties not stated here are 0 then
+  // 0: greedy; then presence and frequency penalties that are not stated here are 0.
+  std::optional<float> temperature{};
   std::optional<std::int32_t> top_k{};  // 0: all
   std::optional<float> top_p{}, min_p{}, repetition_penalty{}, presence_penalty{}, frequency_penalty{};
   std::uint64_t seed = 0;           // the same chat with the same seed gives the same answer
