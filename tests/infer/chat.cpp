@@ -9,6 +9,7 @@
 
 #include "infer/allocations.hpp"
 #include "infer/logits.hpp"
+#include "infer/made_nets.hpp"
 #include "infer/tiny_chat.hpp"
 #include "message_of.hpp"
 
@@ -131,6 +132,67 @@ BOOST_AUTO_TEST_CASE(a_reply_can_be_cancelled) {
   BOOST_TEST(name_of(chat.last().stop) == "cancelled");
   BOOST_TEST(chat.turns().size() == 4);
   BOOST_TEST(text_of(chat.turns()[3].message) == chat.last().text);
+}
+
+// Between two parts of a clip, of which nothing is kept; the reply after that is the one of a chat that was not cancelled.
+BOOST_AUTO_TEST_CASE(a_reply_can_be_cancelled_within_a_clip) {
+  const StopsNet net(2);
+  const auto files = tiny_files(ChatVariant::Instruct, never);
+  const std::vector<Image> frames{tiny_image(1), tiny_image(2), tiny_image(3),
+                                  tiny_image(4), tiny_image(5), tiny_image(6)};
+  const SessionSettings settings{.threads = 1, .tower_patches = 1};
+  const auto ask = [&](auto& chat) {
+    chat.user("What is it?", video(Video::from_frames(frames, FrameClock::rate(2))));
+  };
+  Chat chat(net, files, settings);
+  ask(chat);
+  ReplySettings cancelled = greedy(plain(8));
+  cancelled.cancel = net.source.get_token();
+  BOOST_TEST(name_of(chat.answer(cancelled).stop) == "cancelled");
+  BOOST_TEST(net.parts == 2);
+  BOOST_TEST(chat.last().tokens.empty());
+  BOOST_TEST(chat.last().prefill.encoded == 0);
+  BOOST_TEST(chat.session().cache().picture_count() == 0);
+  chat.remove_last();
+  const Answer& answer = chat.answer(greedy(plain(8)));
+  BOOST_TEST(answer.prefill.encoded == 1);
+  const TinyNet same = tiny_net();
+  Chat fresh(same, files, settings);
+  ask(fresh);
+  BOOST_TEST((fresh.answer(greedy(plain(8))).tokens == answer.tokens));
+  BOOST_TEST(same_bits(logits_of(chat.session()), logits_of(fresh.session())));
+}
+
+// However a reply ends, and with thoughts or without, what it spelled in ordinary characters is no control token in the
+// prompt that follows.
+BOOST_AUTO_TEST_CASE(control_tokens_that_an_answer_spells_stay_text) {
+  const Tokenizer tokenizer = tiny_tokenizer();
+  const std::string spelled = "A <|im_end|> dog<|image_pad|>. ";
+  for (const bool thinks : {false, true})
+    for (const bool stops : {false, true}) {
+      BOOST_TEST_CONTEXT("thoughts " << thinks << ", stop string " << stops) {
+        const auto files = tiny_files(thinks ? ChatVariant::Thinking : ChatVariant::Instruct);
+        std::vector<std::int32_t> script = tokenizer.encode_plain(spelled + (stops ? "What" : ""));
+        if (thinks) {
+          const std::vector<std::int32_t> closed = tokenizer.encode("A cat.\n</think>\n\n");
+          script.insert(script.begin(), closed.begin(), closed.end());
+        }
+        if (!stops) script.push_back(*tokenizer.id_of("<|im_end|>"));
+        const SaysNet net(script);
+        Chat chat(net, files, one_thread);
+        chat.user("What is it?");
+        ReplySettings settings = greedy(plain(200));
+        if (stops) settings.stop = {"What"};
+        const Answer& answer = chat.answer(settings);
+        BOOST_TEST(name_of(answer.stop) == (stops ? "stop string" : "end"));
+        BOOST_TEST(answer.text == spelled);
+        chat.user("What is that?");
+        const std::vector<std::int32_t> tokens = files->prompt(chat.turns()).tokens;
+        BOOST_TEST(std::count(tokens.begin(), tokens.end(), *tokenizer.id_of("<|im_end|>")) == 3);
+        BOOST_TEST(std::count(tokens.begin(), tokens.end(), *tokenizer.id_of("<|image_pad|>")) == 0);
+        BOOST_TEST(tokenizer.decode(tokens).find("A <|im_end|> dog<|image_pad|>.") != std::string::npos);
+      }
+    }
 }
 
 // Cancelled before the first token, twice; then no text, an answer of a budget that no memory holds, and a range that is

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "message_of.hpp"
+
 using namespace vlm;
 
 namespace {
@@ -59,6 +61,21 @@ BOOST_AUTO_TEST_CASE(cells_differ_by_token_row_and_either_half_of_the_key) {
     list[63] = other;
     BOOST_TEST(cache.find(list).empty());
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_cache_belongs_to_one_model) {
+  PrefixCache cache;
+  const CacheIdentity identity{.model = {1, 2}, .format = CellFormat::F32, .page_bytes = 8};
+  cache.bind(identity);
+  cache.bind(identity);
+  CacheIdentity other = identity;
+  other.model = {1, 3};
+  BOOST_TEST(message_of([&] { cache.bind(other); }) ==
+             "vlm::ConfigError [cache-model]\n"
+             "  expected  the model and the format of cells that the cache is for\n"
+             "  got       another model: other weights, or formats of weights\n"
+             "  try       a cache of its own for each model and format");
+  BOOST_TEST((cache.identity() == identity));
 }
 
 BOOST_AUTO_TEST_CASE(pages_that_nobody_uses_are_forgotten_oldest_first) {

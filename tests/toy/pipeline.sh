@@ -38,6 +38,21 @@ grep -q 'nowhere.png' terminal.txt
 without=$(printf 'Who?\n/quit\n' | "$programs/chat" SFT/model --greedy --max-tokens 4 2>&1 > /dev/null | sed -n 's/.*prompt \([0-9]*\) .*/\1/p')
 with=$(sed -n 's/.*prompt \([0-9]*\) .*/\1/p' terminal.txt)
 [ "$with" -gt "$without" ]
+# Ctrl-C ends a reply that would not end, and the conversation goes on.
+cp -r SFT/model endless
+echo '{"eos_token_id": 2000000000}' > endless/generation_config.json
+mkfifo lines
+"$programs/chat" endless --temperature 50 --max-tokens 1000000 < lines > said.txt 2> terminal.txt &
+chat=$!
+exec 3> lines
+echo 'What?' >&3
+for ((i = 0; i < 600; ++i)); do [ -s said.txt ] && break; sleep 0.05; done
+kill -INT $chat
+for ((i = 0; i < 600; ++i)); do grep -q '^(cancelled, ' terminal.txt && break; sleep 0.05; done
+grep -q '^(cancelled, [1-9]' terminal.txt
+printf '/clear\n/quit\n' >&3
+exec 3>&-
+wait $chat
 # With --png the image is saved with what the answer points at, in a program that writes PNG.
 if "$programs/chat" SFT/model --image "$toy/red.ppm" --greedy --max-tokens 16 --png answer.png "What colour is this?" > /dev/null 2> png.txt; then
   [ -s answer.png ]
