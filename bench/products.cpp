@@ -1,5 +1,5 @@
 // Products of the 2B model in all three orientations: against the machine's multiply-add rate with one thread, and
-// against Eigen, oneDNN and OpenBLAS with all threads; bf16 weights against f32 ones and against the read bandwidth.
+// against Eigen, oneDNN and OpenBLAS with --threads; bf16 weights against f32 ones and against the read bandwidth.
 #include <unistd.h>
 
 #include <memory>

@@ -106,7 +106,6 @@ void print_cost(vlm::Chat<Net>& chat, const vlm::ReplySettings& settings) {
 template <class Net>
 void talk(vlm::Chat<Net>& chat, Options options) {
   const vlm::ReplySettings settings = settings_of(options);
-  std::signal(SIGINT, [](int) { interrupted = true; });
   for (std::string line; std::cerr << "> " << std::flush, std::getline(std::cin, line);) {
     const std::size_t space = std::min(line.find(' '), line.size());
     const std::string command = line.substr(0, space), rest = line.substr(std::min(space + 1, line.size()));
@@ -149,6 +148,7 @@ int chat(const Options& options) {
                             {"try", "chat FOLDER --image IN --png OUT \"question\""}});
   const auto ask = [&](const auto& net) {
     vlm::Chat chat(net, {.threads = options.threads, .cells = options.cells});
+    std::signal(SIGINT, [](int) { interrupted = true; });
     begin(chat, options);
     if (options.question.empty()) {
       talk(chat, options);
@@ -159,6 +159,7 @@ int chat(const Options& options) {
         std::cerr << "(" << reasons(chat.last()) << ")\n";
       if (!options.png.empty())
         vlm::save_grounding(options.png, vlm::load_image(options.images.front()), chat.last().text);
+      if (chat.last().stop == vlm::StopReason::Cancelled) return 130;
     }
     return 0;
   };
@@ -169,6 +170,9 @@ int chat(const Options& options) {
 
 int main(int count, char** arguments) {
   CLI::App app("Asks a model about images and videos, once or in a conversation.");
+  app.footer(
+      "In a conversation: /image PATH and /video PATH for the next message, /clear, /quit. "
+      "Ctrl-C ends a reply, also while it reads a prompt or thinks.");
   Options options;
   app.add_option("FOLDER", options.folder, "the model: config, weights, tokenizer, preprocessor")->required();
   app.add_option("question", options.question, "one question; without it a conversation in the terminal");

@@ -57,7 +57,9 @@ void print_costs(const vlm::ModelConfig& config, const Options& options) {
     print(vlm::serving_costs<vlm::Model<Network, vlm::Cpu>>(config, options.work, options.threads));
   else if (options.train == "merger")
     print_training<Network, Merger>(config, options);
-  else if (options.train == "merger+decoder")
+  else if (options.train == "decoder")
+    print_training<Network, Decoder, Head>(config, options);
+  else if (options.train == "merger,decoder")
     print_training<Network, Merger, Decoder, Head>(config, options);
   else
     print_training<Network, Encoder, Merger, Decoder, Head>(config, options);
@@ -116,8 +118,9 @@ int main(int count, char** arguments) {
   app.add_option("--samples", options.work.samples, "samples that pass together")->capture_default_str();
   app.add_option("--answer", options.work.answer_tokens, "tokens that each sample grows by");
   app.add_option("--train", options.train,
-                 "what a training step needs, for these parts, instead of answering")
-      ->check(CLI::IsMember({"merger", "merger+decoder", "all"}));
+                 "what a training step needs, for these parts, instead of answering: all, merger, decoder or "
+                 "merger,decoder")
+      ->check(CLI::IsMember({"all", "merger", "decoder", "merger,decoder"}));
   app.add_flag("--recompute", options.recompute, "training keeps only the inputs of blocks");
   app.add_option("--threads", options.threads, "threads; 0 for as many as the machine gives")
       ->capture_default_str();

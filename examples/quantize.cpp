@@ -1,5 +1,5 @@
-// quantize FOLDER OUT: writes a model with its matrices in blocks of 8 or 4 bits, or in bf16 as products read it, from
-// which every program loads. The files beside the weights are copied. Router, norms and position table keep their
+// quantize FOLDER OUT: writes a model with its matrices in blocks of 8 or 4 bits, or in bf16 as products read it, for
+// programs that answer. The files beside the weights are copied. Router, norms and position table keep their
 // numbers, and mergers but with bf16.
 #include <algorithm>
 #include <cstdio>

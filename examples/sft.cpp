@@ -1,5 +1,6 @@
-// sft FOLDER DATA OUT: fine-tunes any Qwen3-VL folder, dense or with experts, on a JSONL file of conversations; all of
-// it, or the parts that --train names. OUT/model is such a folder again. Ctrl-C saves; the same call goes on.
+// sft FOLDER DATA OUT: fine-tunes any Qwen3-VL folder, dense or with experts, on conversations (JSON lines or any other
+// source of docs/data.md); all of it, or the parts that --train names. OUT/model is such a folder again. Ctrl-C saves; the
+// same call goes on.
 // test: sft {toy}/start {toy}/data.jsonl out --from-scratch --steps 5 --context 256
 // test: sft {toy}/start {toy}/data.jsonl out --from-scratch --steps 3 --train merger --validation {toy}/data.jsonl
 #include <string>
@@ -39,12 +40,12 @@ int main(int count, char** arguments) {
   vlm::Recipe recipe{
       .data = {{}}, .context = 4096, .learning_rate = 1e-5, .warm_up = 10, .checkpoint_every = 200};
   app.add_option("FOLDER", recipe.start, "the model: config, weights, tokenizer, preprocessor")->required();
-  app.add_option("DATA", recipe.data[0].path, "JSONL file of conversations")->required();
+  app.add_option("DATA", recipe.data[0].path, "conversations: JSON lines, or another source")->required();
   app.add_option("OUT", recipe.out, "folder for checkpoints, logs and the finished model")->required();
   app.add_option("--train", parts, "the parts that learn: all, merger, decoder or merger,decoder")
       ->capture_default_str()
       ->check(CLI::IsMember({"all", "merger", "decoder", "merger,decoder"}));
-  app.add_option("--validation", recipe.validation, "JSONL file that is scored and never learned from");
+  app.add_option("--validation", recipe.validation, "JSON lines that are scored and never learned from");
   app.add_option("--validate-every", recipe.validate_every, "steps between scores; 0: at the end")
       ->capture_default_str();
   app.add_option("--steps", recipe.steps, "updates")->capture_default_str();
@@ -57,6 +58,8 @@ int main(int count, char** arguments) {
   app.add_option("--threads", recipe.threads, "0: one per processor")->capture_default_str();
   app.add_flag("--skip-bad-lines", recipe.skip_bad_lines,
                "leave out lines that cannot be used, and count them");
+  app.add_flag("--skip-too-long", recipe.skip_too_long,
+               "leave out conversations longer than the context, and count them");
   app.add_flag("--from-scratch", recipe.from_scratch, "draw the weights from a seed; FOLDER needs none then");
   return example::run(app, count, arguments, [&] { return train_parts(parts, recipe); });
 }

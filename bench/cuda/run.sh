@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # On a machine with a GPU: the CUDA tests, then the benchmarks, then PyTorch on the same shapes where it is installed.
 #   bench/cuda/run.sh FOLDER_OF_PROGRAMS COMMIT >> bench/cuda/log.jsonl
-# FOLDER holds test_cuda and the cuda_* programs; COMMIT names what they were built from, with "-dirty" where that holds.
+# FOLDER is build/cuda/cuda, which `cmake --preset cuda` and a build fill, or a copy of it; COMMIT names what they were built from, with "-dirty" where that holds.
 # Prints one JSON line per measurement, with the device and the versions, and the clocks after
 # it; what the tests say goes to standard error.
 set -euo pipefail
@@ -16,6 +16,7 @@ describe() {
     "$(ask clocks.sm), $(ask clocks.mem)"
 }
 
+[ -x "$programs/test_cuda" ] || { echo "bench/cuda/run.sh: no test_cuda in $programs" >&2; exit 2; }
 "$programs/test_cuda" >&2 || { echo "bench/cuda/run.sh: the tests failed; no figures" >&2; exit 1; }
 for program in "$programs"/cuda_*; do
   measured=$("$program")

@@ -53,6 +53,13 @@ grep -q '^(cancelled, [1-9]' terminal.txt
 printf '/clear\n/quit\n' >&3
 exec 3>&-
 wait $chat
+"$programs/chat" endless --temperature 50 --max-tokens 1000000 'What?' > said.txt 2> cancelled.txt &
+chat=$! status=0
+for ((i = 0; i < 600; ++i)); do [ -s said.txt ] && break; sleep 0.05; done
+kill -INT $chat
+wait $chat || status=$?
+[ $status = 130 ]
+[ "$(cat cancelled.txt)" = "(cancelled)" ]
 # With --png the image is saved with what the answer points at, in a program that writes PNG.
 if "$programs/chat" SFT/model --image "$toy/red.ppm" --greedy --max-tokens 16 --png answer.png "What colour is this?" > /dev/null 2> png.txt; then
   [ -s answer.png ]

@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(the_first_bad_setting_is_named) {
   recipe.validate_every = 5;
   BOOST_TEST(complaint(recipe) ==
              "vlm::ConfigError [recipe]\n  setting   validation\n"
-             "  expected  a JSONL file, since validate_every is set\n  got       nothing"
+             "  expected  a file of conversations, since validate_every is set\n  got       nothing"
              "\n  try       setting it in the recipe");
   recipe = fine();
   recipe.parts.encoder.learning_rate = -1e-6;

@@ -32,6 +32,21 @@ struct RecipeFile {
 
 BOOST_FIXTURE_TEST_SUITE(train_recipe_file, RecipeFile)
 
+// The example of docs/stages.md is read, and its table names every setting, or the object that holds it.
+BOOST_AUTO_TEST_CASE(the_document_tells_of_every_setting) {
+  const std::string document = read_file("docs/stages.md"), opening = "```json\n";
+  const std::size_t begin = document.find(opening) + opening.size();
+  const Recipe recipe = load(document.substr(begin, document.find("```", begin) - begin));
+  BOOST_TEST(recipe.steps == 1000);
+  BOOST_TEST(recipe.data.at(1).weight == 0.5);
+  BOOST_TEST(recipe.parts.encoder.learning_rate.value() == 2e-6);
+  detail::for_each_setting(recipe, [&](std::string_view name, const auto&, detail::OnResume) {
+    const std::string first(name.substr(0, name.find('.'))), last(name.substr(name.rfind('.') + 1));
+    for (const std::string& word : {first, last})
+      BOOST_TEST(document.find("`" + word + "`") != document.npos, word);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(settings_under_their_names) {
   const Recipe recipe = load(R"({"start": "model", "data": ["a.jsonl", {"path": "b.jsonl", "weight": 0.5,
     "format": "sharegpt", "media": "pictures", "question": "What?", "skip_bad_lines": true}],

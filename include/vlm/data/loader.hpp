@@ -177,7 +177,7 @@ class Loader {
     detail::throw_data_line(mix_.file(item.source).place(item.line), "messages",
                             "at most the context of " + std::to_string(settings_.context) + " tokens",
                             std::to_string(sample.tokens.size()),
-                            "a longer context, or too_long = Unusable::Skip");
+                            "a longer context, or skip_too_long in the recipe (LoaderSettings::too_long)");
   }
 
   static StepSize size_of(const std::vector<Batch>& step) {

@@ -25,8 +25,8 @@ enum class BalanceScope : std::uint8_t { MicroBatch, StepSoFar, Step };
 
 struct Recipe {
   std::string start{};         // folder to start from: config.json, tokenizer.json, weights
-  std::vector<Source> data{};  // JSONL files of conversations, each with its weight
-  std::string validation{};    // a JSONL file that is scored and never learned from; or none
+  std::vector<Source> data{};  // of conversations, each with its weight
+  std::string validation{};    // JSON lines, or an array, that are scored and never learned from; or none
   std::string out{};           // checkpoints, log.jsonl, and the finished model in out/model
   Index steps = 100;
   Index context = 0;        // tokens of a packed micro-batch; 0 takes the stage's
@@ -40,7 +40,7 @@ struct Recipe {
   BalanceScope balance_scope = BalanceScope::StepSoFar;
   std::uint64_t seed = 1;
   bool from_scratch = false;    // draw first values from the seed instead of reading weights from `start`
-  Index checkpoint_every = 0;   // steps; 0 for none before the end
+  Index checkpoint_every = 0;   // steps; 0 for none but on ctrl-C
   Index checkpoints_kept = 2;   // older ones are removed
   Index validate_every = 0;     // steps; 0 for after the last alone
   Index skipped_in_a_row = 5;   // steps without a finite loss and gradient that may follow each other
@@ -116,10 +116,10 @@ inline void check_recipe(const Recipe& recipe) {
                                    {"try", "setting it in the recipe"}});
   };
   need(!recipe.start.empty(), "start", "a model folder");
-  need(!recipe.data.empty(), "data", "at least one JSONL file");
+  need(!recipe.data.empty(), "data", "at least one source of conversations");
   need(!recipe.out.empty(), "out", "a folder for results");
   need(recipe.validate_every == 0 || !recipe.validation.empty(), "validation",
-       "a JSONL file, since validate_every is set");
+       "a file of conversations, since validate_every is set");
   check_recipe_values(recipe);
 }
 

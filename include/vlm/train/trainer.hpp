@@ -110,7 +110,7 @@ class Trainer {
   double validate() {
     if (!validation_)
       throw ConfigError("recipe", {{"setting", "validation"},
-                                   {"expected", "a JSONL file to score"},
+                                   {"expected", "a file of conversations to score"},
                                    {"got", "nothing"},
                                    {"try", "set it in the recipe"}});
     return validation_->mean_loss(runtime_, net_, tables_);
