@@ -100,7 +100,8 @@ void print_cost(vlm::Chat<Net>& chat, const vlm::ReplySettings& settings) {
   std::cerr << "prompt " << cost.prompt_tokens << " tokens, " << cost.visual_tokens << " of them visual, "
             << cost.reused_tokens << " at hand; cells " << cost.cells << ", "
             << vlm::bytes_text(cost.cell_bytes) << "; activations " << vlm::bytes_text(cost.activations)
-            << "; weights " << vlm::bytes_text(cost.weights) << '\n';
+            << "; pictures " << vlm::bytes_text(cost.pictures) << "; weights "
+            << vlm::bytes_text(cost.weights) << '\n';
 }
 
 template <class Net>

@@ -18,6 +18,7 @@
 #include <vlm/model/part_layers.hpp>
 #include <vlm/model/parts.hpp>
 #include <vlm/model/passes.hpp>
+#include <vlm/model/picture_settings.hpp>
 #include <vlm/model/positions.hpp>
 #include <vlm/model/reference.hpp>
 #include <vlm/model/spec.hpp>

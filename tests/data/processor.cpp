@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(parts_of_different_models_are_refused) {
   vlm::ImageSettings coarse = vlm::tests::tiny_images();
   coarse.patch_size = 16;
   BOOST_TEST(refuse(vlm::tests::tiny_tokenizer(), coarse, config) ==
-             "vlm::ConfigError [processor-image]\n  field     patch_size of preprocessor_config.json\n"
+             "vlm::ConfigError [picture-settings]\n  field     patch_size of preprocessor_config.json\n"
              "  expected  4, as in vision_config of config.json\n  got       16\n"
              "  try       take config.json and preprocessor_config.json from one place");
 }

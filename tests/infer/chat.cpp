@@ -195,6 +195,35 @@ BOOST_AUTO_TEST_CASE(control_tokens_that_an_answer_spells_stay_text) {
     }
 }
 
+// What is hidden in an answer's text, since the token is special, the next prompt does not show either.
+BOOST_AUTO_TEST_CASE(tokens_that_the_text_lacks_are_not_kept) {
+  const Tokenizer tokenizer = tiny_tokenizer();
+  const auto id = [&](const char* token) { return *tokenizer.id_of(token); };
+  std::vector<std::int32_t> script = tokenizer.encode("A cat.");
+  script.insert(script.begin() + 1, id("<|vision_start|>"));
+  script.push_back(id("<|im_end|>"));
+  const SaysNet net(script);
+  Chat chat(net, tiny_files(), one_thread);
+  chat.user("What is it?");
+  BOOST_TEST(chat.answer(greedy(plain(20))).text == "A cat.");
+  BOOST_TEST(chat.last().tokens.size() + 1 == script.size());
+  chat.user("What is that?");
+  const std::vector<std::int32_t> tokens = chat.files().prompt(chat.turns()).tokens;
+  BOOST_TEST(std::count(tokens.begin(), tokens.end(), id("<|vision_start|>")) == 0);
+}
+
+// A picture passes the tower once for a prompt, though the cache forgets it between the chunks.
+BOOST_AUTO_TEST_CASE(a_picture_of_many_chunks_is_encoded_once) {
+  const auto cache = std::make_shared<PrefixCache>(PrefixCacheSettings{.picture_bytes = 1});
+  const BusyNet net(cache);
+  Chat chat(net, tiny_files(ChatVariant::Instruct, never), {.threads = 1, .chunk_tokens = 2, .cache = cache});
+  chat.user(image(tiny_image(5)), "What is it?");
+  chat.answer(greedy(plain(2)));
+  BOOST_TEST(chat.last().prefill.encoded == 1);
+  BOOST_TEST(net.kept > 6);
+  BOOST_TEST(cache->picture_count() == 1);
+}
+
 // Cancelled before the first token, twice; then no text, an answer of a budget that no memory holds, and a range that is
 // walked from two iterators: each is an ordinary turn of the conversation.
 BOOST_AUTO_TEST_CASE(odd_uses_are_ordinary_turns) {
@@ -399,7 +428,8 @@ BOOST_AUTO_TEST_CASE(costs_are_known_before) {
   BOOST_TEST(cost.cells == cost.prompt_tokens + 20);
   BOOST_TEST(cost.cell_bytes == chat.session().cell_bytes(cost.cells));
   BOOST_TEST(cost.weights == net.weight_bytes());
-  BOOST_TEST(cost.total_bytes() == cost.cell_bytes + cost.activations + cost.weights);
+  BOOST_TEST(cost.pictures == (2 * 24 * 96 + 6 * 32) * sizeof(float));
+  BOOST_TEST(cost.total_bytes() == cost.cell_bytes + cost.activations + cost.pictures + cost.weights);
   chat.answer(settings);
   BOOST_TEST(chat.last().prefill.passed == cost.prompt_tokens);
   BOOST_TEST(chat.session().runtime().reserved_bytes() == cost.activations);

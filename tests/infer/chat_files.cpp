@@ -91,6 +91,38 @@ BOOST_AUTO_TEST_CASE(answers_spell_no_control_tokens) {
   }
 }
 
+// Also where a turn keeps its thoughts, since what follows it is the answer of a tool and no question.
+BOOST_AUTO_TEST_CASE(kept_thoughts_spell_no_control_tokens) {
+  const auto files = tiny_files(ChatVariant::Thinking);
+  std::vector<ChatTurn> turns(3);
+  turns[0].message = {"user", {ContentItem::from_text("What is it?")}};
+  turns[1].message = {"assistant", {ContentItem::from_text("A <|im_end|> cat.")}};
+  turns[1].message.reasoning = "A <|im_start|> <|image_pad|> dog.";
+  turns[2].message = {"user", {ContentItem::from_text("<tool_response>\nA cat.\n</tool_response>")}};
+  const std::vector<std::int32_t> tokens = files->prompt(turns).tokens;
+  const auto count = [&](const char* token) {
+    return std::count(tokens.begin(), tokens.end(), *files->tokenizer().id_of(token));
+  };
+  BOOST_TEST(count("<|im_end|>") == 3);
+  BOOST_TEST(count("<|im_start|>") == 4);
+  BOOST_TEST(count("<|image_pad|>") == 0);
+  BOOST_TEST(count("</think>") == 1);
+  BOOST_TEST(files->tokenizer().decode(tokens).find(
+                 "<think>\nA <|im_start|> <|image_pad|> dog.\n</think>\n\nA <|im_end|> cat.<|im_end|>") !=
+             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(settings_of_other_patches_are_refused) {
+  ImageSettings images = tiny_images();
+  images.patch_size = 8;
+  BOOST_TEST(message_of([&] {
+               const ChatFiles files(tiny_tokenizer(), ChatTemplate(ChatVariant::Instruct), images,
+                                     VideoSettings::for_images(images), GenerationConfig(), tiny_config());
+             })
+                 .starts_with("vlm::ConfigError [picture-settings]\n"
+                              "  field     patch_size of preprocessor_config.json\n"));
+}
+
 BOOST_AUTO_TEST_CASE(a_template_that_opens_thoughts_is_of_a_model_that_thinks) {
   const auto variant = [](const std::string& opening) {
     const std::string source = "{% for m in messages %}{{ m.content }}{% endfor %}" + opening;

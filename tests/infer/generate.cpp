@@ -20,16 +20,19 @@
 
 namespace {
 std::atomic<std::size_t> allocations{0};
-}
+thread_local std::ptrdiff_t before_failure = -1;
+}  // namespace
 // Not inlined, or g++ takes malloc and free for a mismatched pair.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   ++allocations;
+  if (before_failure >= 0 && before_failure-- == 0) throw std::bad_alloc();
   if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
   throw std::bad_alloc();
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 std::size_t allocation_count() { return allocations; }
+void fail_allocation(std::ptrdiff_t others) { before_failure = others; }
 
 using namespace vlm;
 
@@ -335,6 +338,24 @@ BOOST_FIXTURE_TEST_CASE(a_stream_gives_tokens_as_they_come_and_can_be_ended, Sma
   });
   for (std::size_t i = 0; i < prompts.size(); ++i)
     BOOST_TEST((streamed[i] == Tokens(answers[i].begin(), answers[i].begin() + (i == 3 ? 4 : 10))));
+}
+
+// Fewer sequences may be shared among threads in more spans, which take more memory.
+BOOST_FIXTURE_TEST_CASE(memory_suffices_as_answers_end, Small) {
+  std::vector<Sample> single(8);
+  for (std::size_t i = 0; i < single.size(); ++i) single[i].tokens = {static_cast<std::int32_t>(i + 1)};
+  const GenerateSettings settings{.max_tokens = 9, .prefill_tokens = 8};
+  const auto answers = Generator(net, 1).answer(single, settings);
+  for (int threads = 2; threads <= 16; ++threads) {
+    Generator generator(net, threads);
+    std::vector<Tokens> streamed(single.size());
+    generator.stream(single, settings, [&](std::size_t prompt, std::int32_t token) {
+      streamed[prompt].push_back(token);
+      return streamed[prompt].size() <= prompt;
+    });
+    for (std::size_t i = 0; i < single.size(); ++i)
+      BOOST_TEST((streamed[i] == Tokens(answers[i].begin(), answers[i].begin() + static_cast<int>(i) + 1)));
+  }
 }
 
 // The first step over single tokens may make room; from then on nothing is taken from the heap.

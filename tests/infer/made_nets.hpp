@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -42,6 +43,23 @@ struct StopsNet : TinyNet {
   int stops_after;
   mutable int parts = 0;
   mutable std::stop_source source;
+};
+
+// Other chats of the cache keep pictures of theirs, one after each pass.
+struct BusyNet : TinyNet {
+  explicit BusyNet(std::shared_ptr<PrefixCache> shared) : TinyNet(tiny_net()), cache(std::move(shared)) {}
+
+  void forward_last(Runtime<Cpu>& runtime, const Batch& batch, const Sequences<Cpu>& text,
+                    View<const float, 2, Cpu> visual, const View<float, 2, Cpu>* taps,
+                    View<float, 2, Cpu> hidden) const {
+    TinyNet::forward_last(runtime, batch, text, visual, taps, hidden);
+    if (runtime.measuring()) return;
+    auto other = std::make_shared<EncodedPicture>();
+    other->rows.resize(1);
+    cache->keep_picture({++kept, 0}, std::move(other));
+  }
+  std::shared_ptr<PrefixCache> cache;
+  mutable std::uint64_t kept = 0;
 };
 
 }  // namespace vlm::tests

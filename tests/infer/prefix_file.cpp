@@ -57,6 +57,21 @@ BOOST_AUTO_TEST_CASE(what_is_loaded_is_what_was_saved) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_is_loaded_keeps_to_the_limit) {
+  const TinyNet net = tiny_net();
+  const Folder folder;
+  const auto saved = std::make_shared<PrefixCache>();
+  Session<TinyNet> first(net, {.threads = 1, .cache = saved});
+  first.prefill(prompt_with_picture(320), 0);
+  BOOST_TEST(saved->page_count() == 5);
+  save_prefix_cache(*saved, folder / "cache.safetensors");
+  const auto small =
+      std::make_shared<PrefixCache>(PrefixCacheSettings{.page_bytes = 2 * first.cell_bytes(64)});
+  const Session<TinyNet> second(net, {.threads = 1, .cache = small});
+  load_prefix_cache(*small, folder / "cache.safetensors");
+  BOOST_TEST(small->page_count() == 2);
+}
+
 BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_refused) {
   const TinyNet net = tiny_net(), stranger = tiny_net(2);
   const Folder folder;

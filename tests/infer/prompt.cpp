@@ -73,6 +73,26 @@ BOOST_AUTO_TEST_CASE(prompts_that_do_not_fit_are_refused) {
              "\n  try       the tokenizer of this model");
   BOOST_CHECK_THROW(lay_out({{config.image_token}, {}, {}}, config), DataError);
   BOOST_CHECK_THROW(lay_out({{1}, {Picture::of({1, 2, 2}, {})}, {}}, config), DataError);
+  // Grids, and rows as settings of other patches give them.
+  const auto refused = [&](const Grid& grid, Index features, bool video) {
+    const Picture picture =
+        Picture::of(grid, vlm::PatchRows(static_cast<std::size_t>(grid.patches() * features)));
+    std::vector<std::int32_t> tokens(static_cast<std::size_t>(grid.visual_tokens(2)),
+                                     video ? config.video_token : config.image_token);
+    tokens.insert(tokens.begin(), config.vision_start_token);
+    tokens.push_back(config.vision_end_token);
+    Prompt prompt{tokens, {}, {}};
+    (video ? prompt.videos : prompt.images).push_back(picture);
+    const std::string message = message_of([&] { lay_out(prompt, config); });
+    return message.substr(0, message.find('\n'));
+  };
+  const Index features = config.vision.patch_features();
+  BOOST_TEST(refused({1, 2, 4}, features, false).find("DataError") == std::string::npos);
+  BOOST_TEST(refused({1, 2, 4}, features - 1, false) == "vlm::DataError [patch-rows]");
+  BOOST_TEST(refused({1, 2, 4}, features + 1, true) == "vlm::DataError [patch-rows]");
+  BOOST_TEST(refused({2, 2, 4}, features, false) == "vlm::DataError [grid]");
+  BOOST_TEST(refused({1, 3, 4}, features, false) == "vlm::DataError [grid]");
+  BOOST_CHECK_THROW(lay_out({{1}, {Picture{{1, 2, 2}, nullptr, {}}}, {}}, config), DataError);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

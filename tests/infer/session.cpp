@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <thread>
 
+#include "infer/allocations.hpp"
 #include "infer/answer_cases.hpp"
 #include "infer/logits.hpp"
 #include "message_of.hpp"
@@ -298,6 +299,45 @@ BOOST_AUTO_TEST_CASE(a_cache_belongs_to_one_model_and_format) {
                "  expected  chunk_tokens and tower_patches of at least 1\n"
                "  got       0 and 4096"
                "\n  try       the values that SessionSettings begins with");
+  });
+}
+
+// Wherever memory runs out, in a prefill or a step: what follows, here and in another session of the cache, is right.
+BOOST_AUTO_TEST_CASE(a_pass_that_fails_leaves_nothing_wrong) {
+  golden::with_case("dense_01_image", [&](const golden::Case& test, const auto& net) {
+    const Prompt before = long_prompt(test, 150);
+    Prompt changed = long_prompt(test, 150);
+    changed.tokens[100] = 3;
+    const auto logits = [&](const Prompt& prompt) {
+      Session fresh(net, {.threads = 1});
+      fresh.prefill(prompt, 0);
+      return logits_of(fresh);
+    };
+    const std::vector<float> expected = logits(before), expected_changed = logits(changed);
+    bool failed = true;
+    int allocations = 0;
+    for (; failed; ++allocations) {
+      const auto cache = std::make_shared<PrefixCache>();
+      Session session(net, {.threads = 1, .chunk_tokens = 40, .cache = cache});
+      session.prefill(before, 4);
+      failed = false;
+      fail_allocation(allocations);
+      try {
+        session.prefill(changed, 4);
+        session.step(5);
+      } catch (const std::bad_alloc&) {
+        failed = true;
+      } catch (const DeviceError&) {
+        failed = true;
+      }
+      fail_allocation(-1);
+      session.prefill(before, 4);
+      BOOST_REQUIRE(same_bits(logits_of(session), expected));
+      Session other(net, {.threads = 1, .cache = cache});
+      other.prefill(changed, 4);
+      BOOST_REQUIRE(same_bits(logits_of(other), expected_changed));
+    }
+    BOOST_TEST(allocations > 20);
   });
 }
 

@@ -74,6 +74,14 @@ BOOST_AUTO_TEST_CASE(added_tokens_are_cut_from_the_raw_text) {
   BOOST_TEST(plain.front() == 259);
   BOOST_TEST((std::find(plain.begin(), plain.end(), end_token) == plain.end()));
   BOOST_TEST(tokenizer.decode(plain) == "hello<|end|>");
+  // Of the added tokens the special ones only are held off, and what stands beside them joins.
+  const Ids mixed = tokenizer.encode_plain("hello<think>hel<|end|>lo<think>hello");
+  BOOST_TEST(std::count(mixed.begin(), mixed.end(), think_token) == 2);
+  BOOST_TEST((std::find(mixed.begin(), mixed.end(), end_token) == mixed.end()));
+  BOOST_TEST(mixed.back() == 259);
+  BOOST_TEST(tokenizer.decode(mixed) == "hello<think>hel<|end|>lo<think>hello");
+  for (const char* text : {"", "<think>", "hello hello", "<think><think>e", "e<think>"})
+    BOOST_TEST(tokenizer.encode_plain(text) == tokenizer.encode(text), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(text_is_normalised_and_repaired) {

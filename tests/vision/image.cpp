@@ -6,7 +6,11 @@
 #include <string>
 #include <vector>
 
+#include <vlm/vision/draw.hpp>
 #include <vlm/vision/image.hpp>
+#include <vlm/vision/patches.hpp>
+#include <vlm/vision/pnm.hpp>
+#include <vlm/vision/resize.hpp>
 
 namespace {
 
@@ -44,6 +48,29 @@ BOOST_AUTO_TEST_CASE(size_limits) {
              "vlm::DataError [image-size]\n  image     x\n  expected  1 to 268435456 pixels\n"
              "  got       height 0, width 5");
   BOOST_CHECK_THROW(vlm::check_image_size(2, vlm::max_image_pixels / 2 + 1, "x"), vlm::DataError);
+}
+
+// A picture as a camera gives it, one byte a pixel.
+BOOST_AUTO_TEST_CASE(images_have_three_bytes_a_pixel) {
+  vlm::Image image(4, 6);
+  vlm::check_image(image, "x");
+  image.pixels.resize(24);
+  std::string message;
+  try {
+    vlm::check_image(image, "x");
+  } catch (const vlm::DataError& error) {
+    message = error.what();
+  }
+  BOOST_TEST(message ==
+             "vlm::DataError [image-pixels]\n  image     x\n"
+             "  expected  72 bytes, three for each of 4 x 6 pixels\n  got       24 bytes\n"
+             "  try       red, green and blue of each pixel, row after row");
+  BOOST_CHECK_THROW(vlm::patchify(image, vlm::ImageSettings()), vlm::DataError);
+  BOOST_CHECK_THROW(vlm::resize_bicubic(image, 2, 2), vlm::DataError);
+  BOOST_CHECK_THROW(vlm::write_ppm("unwritten.ppm", image), vlm::DataError);
+  BOOST_CHECK_THROW(vlm::draw(image, vlm::Grounding()), vlm::DataError);
+  image.height = 0;
+  BOOST_CHECK_THROW(vlm::check_image(image, "x"), vlm::DataError);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

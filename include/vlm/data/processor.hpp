@@ -20,6 +20,7 @@
 #include <vlm/io/json.hpp>
 #include <vlm/model/batch.hpp>
 #include <vlm/model/config.hpp>
+#include <vlm/model/picture_settings.hpp>
 #include <vlm/text/chat_folder.hpp>
 #include <vlm/text/chat_template.hpp>
 #include <vlm/text/tokenizer.hpp>
@@ -48,16 +49,6 @@ inline void check_token(const Tokenizer& tokenizer, std::string_view text, std::
                           : "a tokenizer with the token " + std::string(text)},
        {"got", std::to_string(id)},
        {"try", "take config.json and tokenizer.json from one place"}});
-}
-
-inline void check_size(std::string_view field, Index expected, Index got,
-                       std::string_view file = "preprocessor_config.json") {
-  if (expected == got) return;
-  throw ConfigError("processor-image",
-                    {{"field", std::string(field) + " of " + std::string(file)},
-                     {"expected", std::to_string(expected) + ", as in vision_config of config.json"},
-                     {"got", std::to_string(got)},
-                     {"try", "take config.json and " + std::string(file) + " from one place"}});
 }
 
 }  // namespace detail
@@ -172,16 +163,7 @@ class Processor {
                          {"expected", "at least the tokenizer's " + std::to_string(tokens) + " tokens"},
                          {"got", std::to_string(config_.text.vocabulary)},
                          {"try", "take config.json and tokenizer.json from one place"}});
-    detail::check_size("patch_size", config_.vision.patch_size, image_settings_.patch_size);
-    detail::check_size("temporal_patch_size", config_.vision.temporal_patch_size,
-                       image_settings_.temporal_patch_size);
-    detail::check_size("merge_size", config_.vision.merge_size, image_settings_.merge_size);
-    const char* videos = "video_preprocessor_config.json";
-    detail::check_size("patch_size", config_.vision.patch_size, video_settings_.patches.patch_size, videos);
-    detail::check_size("temporal_patch_size", config_.vision.temporal_patch_size,
-                       video_settings_.patches.temporal_patch_size, videos);
-    detail::check_size("merge_size", config_.vision.merge_size, video_settings_.patches.merge_size, videos);
-    detail::check_size("channels (always RGB)", config_.vision.channels, 3);
+    check_picture_settings(config_.vision, image_settings_, video_settings_);
   }
 
   // The first `count` messages.

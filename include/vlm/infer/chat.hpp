@@ -7,6 +7,7 @@
 // What was computed for earlier turns is kept, and shared with the chats that have the same cache.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -34,10 +35,12 @@ struct ReplyCost {
   Index cells = 0;              // of the prompt and the longest answer
   std::size_t cell_bytes = 0;   // their memory, in whole pages
   std::size_t activations = 0;  // bytes, at the peak of a pass
-  std::size_t weights = 0;      // bytes, as stored (mapped)
+  std::size_t pictures =
+      0;  // bytes of patch rows, of those that the tower takes at once, and of what it gives
+  std::size_t weights = 0;  // bytes, as stored (mapped)
 
   // Beside these, shared pages and pictures stay in the session's cache, up to its settings.
-  std::size_t total_bytes() const { return cell_bytes + activations + weights; }
+  std::size_t total_bytes() const { return cell_bytes + activations + pictures + weights; }
 };
 
 // One thread at a time uses a chat; any number of chats, on any threads, share a model, files and a cache.
@@ -174,6 +177,7 @@ class Chat {
     cost.cells = cost.prompt_tokens + run.growth();
     cost.cell_bytes = session_.cell_bytes(cost.cells);
     cost.activations = session_.activation_bytes(prompt, cost.prompt_tokens - cost.reused_tokens);
+    cost.pictures = session_.picture_bytes(prompt);
     return cost;
   }
 
@@ -210,16 +214,14 @@ class Chat {
     return files_->defaults(pictures);
   }
 
-  // The last answer becomes a message. Its tokens are kept where they are those of its text. What it spells is no control
-  // token, at least with the published templates.
+  // The last answer becomes a message. Its tokens are kept where they are those of its text.
   void take_answer() {
     ChatTurn turn{.message = {"assistant", {ContentItem::from_text(answer_.text)}}};
     if (files_->thinking()) turn.message.reasoning = answer_.thoughts;
-    const bool of_text = answer_.stop != StopReason::StopString && !files_->thinking();
-    if (of_text)
+    const auto hidden = [this](std::int32_t token) { return files_->tokenizer().is_special(token); };
+    if (answer_.stop != StopReason::StopString && !files_->thinking() &&
+        std::none_of(answer_.tokens.begin(), answer_.tokens.end(), hidden))
       turn.tokens = answer_.tokens;
-    else if (files_->control_token_in(answer_.text))
-      turn.tokens = files_->tokenizer().encode_plain(answer_.text);
     turns_.push_back(std::move(turn));
     ++replies_;
   }

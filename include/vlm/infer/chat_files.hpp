@@ -19,6 +19,7 @@
 #include <vlm/infer/reply_settings.hpp>
 #include <vlm/io/file.hpp>
 #include <vlm/model/config.hpp>
+#include <vlm/model/picture_settings.hpp>
 #include <vlm/text/chat_folder.hpp>
 #include <vlm/text/chat_template.hpp>
 #include <vlm/text/tokenizer.hpp>
@@ -63,7 +64,7 @@ class ChatFiles {
         Tokenizer::load(folder), ChatTemplate::find(folder).value_or(ChatTemplate(ChatVariant::Instruct)),
         images, VideoSettings::load(folder, images), GenerationConfig::load(folder), config);
   }
-  // Throws ConfigError [chat-token] where tokenizer and config do not belong together.
+  // Throws ConfigError [chat-token], [picture-settings] where they do not belong together.
   ChatFiles(Tokenizer tokenizer, ChatTemplate chat_template, const ImageSettings& images,
             const VideoSettings& videos, GenerationConfig generation, ModelConfig config)
       : tokenizer_(std::move(tokenizer)),
@@ -74,6 +75,7 @@ class ChatFiles {
         config_(std::move(config)) {
     check_token("<|image_pad|>", config_.image_token, "image_token_id");
     check_token("<|video_pad|>", config_.video_token, "video_token_id");
+    check_picture_settings(config_.vision, images_, videos_);
     variant_ = template_.variant() ? *template_.variant()
                : opens_thoughts()  ? ChatVariant::Thinking
                                    : ChatVariant::Instruct;
@@ -90,8 +92,11 @@ class ChatFiles {
 
   // A control token that a text spells; null where it spells none.
   const AddedToken* control_token_in(std::string_view text) const {
-    for (const AddedToken& token : tokenizer_.added_tokens())
-      if (token.special && text.find(token.text) != text.npos) return &token;
+    for (const AddedToken& token : tokenizer_.added_tokens()) {
+      const bool controls =
+          token.special || token.id == config_.image_token || token.id == config_.video_token;
+      if (controls && text.find(token.text) != text.npos) return &token;
+    }
     return nullptr;
   }
 
@@ -138,14 +143,17 @@ class ChatFiles {
     }
     std::size_t clip = 0, image = 0, answer = 0;
     for (const RenderedPiece& piece : render(span_of(messages))) {
-      if (piece.supervised) {
-        if (const std::vector<std::int32_t>* tokens = answer_tokens(turns, answer, piece.text)) {
-          prompt.tokens.insert(prompt.tokens.end(), tokens->begin(), tokens->end());
-          append_tokens("<|im_end|>", prompt, image);
-          continue;
-        }
+      if (piece
+              .supervised) {  // an answer, of which <|im_end|> is the only control token, whatever else it spells
+        const std::string_view text =
+            std::string_view(piece.text).substr(0, piece.text.size() - answer_end.size());
+        const std::vector<std::int32_t>* kept = answer_tokens(turns, answer, text);
+        const std::vector<std::int32_t> tokens = kept ? *kept : tokenizer_.encode_plain(text);
+        prompt.tokens.insert(prompt.tokens.end(), tokens.begin(), tokens.end());
+        append_tokens(answer_end, prompt, image);
+      } else {
+        append_tokens(place_next_video_texts(piece.text, span_of(clips), clip), prompt, image);
       }
-      append_tokens(place_next_video_texts(piece.text, span_of(clips), clip), prompt, image);
     }
     return prompt;
   }
@@ -204,14 +212,15 @@ class ChatFiles {
              false}};
   }
 
+  static constexpr std::string_view answer_end = "<|im_end|>";
+
   // The kept tokens of the answer that a supervised piece is.
   static const std::vector<std::int32_t>* answer_tokens(std::span<const ChatTurn> turns, std::size_t& answer,
-                                                        const std::string& piece) {
+                                                        std::string_view piece) {
     while (answer < turns.size() && turns[answer].message.role != "assistant") ++answer;
     if (answer == turns.size()) return nullptr;
     const ChatTurn& turn = turns[answer++];
-    const bool same = !turn.tokens.empty() && piece == turn.message.content.front().text + "<|im_end|>";
-    return same ? &turn.tokens : nullptr;
+    return !turn.tokens.empty() && piece == turn.message.content.front().text ? &turn.tokens : nullptr;
   }
 
   // Each <|image_pad|> becomes as many as its image has visual tokens.

@@ -75,9 +75,10 @@ class Generator {
       waiting_.insert(waiting_.end(), passing_.begin(), passing_.end());
     }
     std::swap(passing_, waiting_);
-    for (bool first = true; !passing_.empty(); first = false) {
+    for (std::size_t planned = 0; !passing_.empty();) {
       lay_out_tokens();
-      if (first) runtime_.plan([&] { pass(); });  // later steps have no more rows
+      if (passing_.size() != planned) runtime_.plan([&] { pass(); });  // fewer rows may take more scratch
+      planned = passing_.size();
       pass();
       accept(settings, on_token);
     }

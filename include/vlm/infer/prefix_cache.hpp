@@ -111,8 +111,8 @@ class PrefixCache {
     const std::lock_guard lock(mutex_);
     for (const KnownPicture& known : pictures_)
       if (known.key == key) return;
-    picture_bytes_ += picture->rows.size() * sizeof(float);
     pictures_.push_back({key, std::move(picture), ++clock_});
+    picture_bytes_ += pictures_.back().picture->rows.size() * sizeof(float);
     while (picture_bytes_ > settings_.picture_bytes && pictures_.size() > 1) {
       const auto oldest =
           std::min_element(pictures_.begin(), pictures_.end(),
@@ -178,9 +178,9 @@ class PrefixCache {
     auto next = std::make_unique<Node>();
     next->cells.assign(cells.begin(), cells.end());
     next->page = page;
+    node.children.push_back(std::move(next));
     ++page_count_;
     page_bytes_ += page->size();
-    node.children.push_back(std::move(next));
     return node.children.back().get();
   }
 

@@ -233,6 +233,8 @@ inline void load_prefix_cache(PrefixCache& cache, const std::string& path) {
     }
     cache.share(span_of(cells), {sequence.data(), sequence.size()});
   }
+  pages.clear();
+  cache.share({}, {});  // forgets what is beyond the cache's limit, and that nobody holds any more
   for (PrefixCache::StoredPicture& known : pictures) cache.keep_picture(known.key, std::move(known.picture));
 }
 

@@ -95,13 +95,20 @@ inline void check_prompt_token(std::int32_t token, const ModelConfig& config) {
                                {"try", "the tokenizer of this model"}});
 }
 
-// Throws DataError where tokens and pictures do not fit each other or the model.
+// Throws DataError where tokens, pictures and their rows do not fit each other or the model.
 inline PromptLayout lay_out(const Prompt& prompt, const ModelConfig& config) {
   if (prompt.tokens.empty())
     throw DataError("prompt", {{"expected", "at least one token"},
                                {"got", "none"},
                                {"try", "a prompt with a message of the user"}});
   for (const std::int32_t token : prompt.tokens) check_prompt_token(token, config);
+  const auto check = [&](const std::vector<Picture>& pictures, Index most_frames) {
+    for (const Picture& picture : pictures)
+      detail::check_pictures({&picture.grid, 1}, picture.rows ? picture.rows->size() : 0, most_frames,
+                             config.vision);
+  };
+  check(prompt.images, 1);
+  check(prompt.videos, 0xffff);
   PromptLayout layout;
   layout.next_position = append_positions(span_of(prompt.tokens), span_of(detail::grids_of(prompt.images)),
                                           span_of(detail::grids_of(prompt.videos)), config, layout.axes);

@@ -1,6 +1,7 @@
 // Session<Net>: one sequence that grows. A prompt passes in chunks, but for what the cells hold already, from the
 // prompt before or in the shared cache; then tokens are added one by one. The logits after the last token hang on the
-// tokens and pictures alone, bit for bit: not on chunks, nor on what was kept, shared or loaded.
+// tokens and pictures alone, bit for bit: not on chunks, nor on what was kept, shared or loaded, but for a saved cache of
+// another kind of processor.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +9,10 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,6 +24,7 @@
 #include <vlm/model/batch.hpp>
 #include <vlm/model/passes.hpp>
 #include <vlm/ops/matmul.hpp>
+#include <vlm/ops/sample.hpp>
 
 namespace vlm {
 
@@ -99,6 +103,7 @@ class Session {
   bool prefill(const Prompt& prompt, Index growth, const std::stop_token& stop = {}) {
     const PromptLayout layout = lay_out(prompt, net_->config());
     const Index tokens = static_cast<Index>(layout.cells.size());
+    Encoded encoded;
     counts_ = {};
     next_position_ = -1;  // until all has passed
     adopt(layout);
@@ -106,7 +111,7 @@ class Session {
     for (Index begin = length(); begin < tokens;) {
       if (stop.stop_requested()) return false;
       const Index end = std::min(begin + settings_.chunk_tokens, tokens);
-      if (!gather_pictures(prompt, layout, begin, end, stop)) return false;
+      if (!gather_pictures(prompt, layout, begin, end, stop, encoded)) return false;
       pass_chunk(prompt, layout, begin, end, end == tokens);
       begin = end;
     }
@@ -130,29 +135,32 @@ class Session {
     batch_.tokens.push_back(token);
     batch_.offsets.push_back(1);
     for (auto& axis : batch_.axes) axis.push_back(next_position_);
-    ++next_position_;
     describe(1);
     if (!step_planned_) runtime_.plan([&] { pass(true); });
     step_planned_ = true;
     pass(true);
     cells_.push_back({token, -1, {}});
+    ++next_position_;
   }
 
   // Shares the full pages with the other sessions of the cache.
   void share() {
     const std::size_t full = cells_.size() / PrefixCache::page_cells;
+    shared_ = std::max(shared_, full);  // whatever fails below
     cache_->share(cells_, std::span(pages_).first(full));
-    shared_ = std::max(shared_, full);
     write_table();
   }
 
-  // The memory that passes take at their peak, beside cells and weights: chunks of a prompt, the tower, and answering.
+  // The memory that passes take at their peak, beside cells, weights and pictures: chunks of a prompt, the tower, and
+  // answering.
   std::size_t activation_bytes(const Prompt& prompt, Index passing) {
     Batch chunk;
     const auto tokens = static_cast<std::size_t>(std::clamp<Index>(passing, 1, settings_.chunk_tokens));
     chunk.tokens.resize(tokens);
     chunk.offsets = {0, static_cast<std::int32_t>(tokens)};
-    std::size_t most = runtime_.measure([&] { pass_batch(chunk, {}, true); });
+    std::size_t most =
+        std::max(runtime_.measure([&] { pass_batch(chunk, {}, true); }),
+                 runtime_.measure([&] { runtime_.run(SampleTokens<Device, T>{.logits = logits()}); }));
     for (const std::vector<Picture>* pictures : {&prompt.images, &prompt.videos})
       for (const Picture& picture : *pictures) {
         Grid part = picture.grid;
@@ -166,6 +174,22 @@ class Session {
       }
     return most;
   }
+  // What the pictures of a prompt take: their patch rows, a copy of those that the tower takes at once, and its rows for the
+  // visual tokens of a chunk.
+  std::size_t picture_bytes(const Prompt& prompt) const {
+    const VisionSizes& vision = net_->config().vision;
+    std::size_t rows = 0, part = 0, tokens = 0;
+    for (const std::vector<Picture>* pictures : {&prompt.images, &prompt.videos})
+      for (const Picture& picture : *pictures) {
+        const Grid& grid = picture.grid;
+        rows += picture.rows ? picture.rows->size() : 0;
+        part = std::max(part, static_cast<std::size_t>(frames_at_once(grid) * grid.height * grid.width *
+                                                       vision.patch_features()));
+        tokens += static_cast<std::size_t>(grid.visual_tokens(vision.merge_size));
+      }
+    tokens = std::min(tokens, static_cast<std::size_t>(settings_.chunk_tokens));
+    return (rows + part) * sizeof(float) + tokens * static_cast<std::size_t>(picture_features()) * sizeof(T);
+  }
   // What a step takes; it does not hang on the length of the sequence.
   std::size_t step_bytes() {
     Batch one;
@@ -178,6 +202,12 @@ class Session {
   using Rows = View<T, 2, Device>;
   static constexpr int streams = 1 + Net::deepstack_taps;
   static constexpr Index page_cells = CellPages<Device>::cells;
+
+  // A picture that passed the tower, and which of the prompt's it is.
+  struct Encoded {
+    std::int32_t number = -1;
+    std::shared_ptr<const EncodedPicture> picture;
+  };
 
   Index picture_features() const { return streams * net_->features(); }
   Index capacity() const { return static_cast<Index>(pages_.size()) * page_cells; }
@@ -194,6 +224,7 @@ class Session {
     const auto most = static_cast<Index>(layout.cells.size()) - 1;
     Index known = std::min(kept(layout), most);
     std::vector<PrefixCache::Page> found = cache_->find(layout.cells);
+    cells_.clear();  // what fails below leaves an empty sequence
     if (static_cast<Index>(found.size()) * page_cells > known) {
       known = std::min(static_cast<Index>(found.size()) * page_cells, most);
       shared_ = found.size();
@@ -211,9 +242,17 @@ class Session {
 
   // Memory for so many cells, which costs nothing before it is written to.
   void reserve(Index tokens) {
-    while (capacity() < tokens) pages_.push_back(std::make_shared<CachePage>(page_bytes_));
-    cells_.reserve(static_cast<std::size_t>(capacity()));
-    write_table();
+    try {
+      while (capacity() < tokens) pages_.push_back(std::make_shared<CachePage>(page_bytes_));
+      cells_.reserve(static_cast<std::size_t>(capacity()));
+      write_table();
+    } catch (const std::bad_alloc&) {
+      throw DeviceError("out-of-memory",
+                        {{"device", Device::name},
+                         {"expected", std::to_string(cell_bytes(tokens)) + " bytes, for " +
+                                          std::to_string(tokens) + " cells"},
+                         {"try", "fewer max_tokens or thinking_tokens, or smaller SessionSettings::cells"}});
+    }
   }
   void write_table() {
     table_.clear();
@@ -240,9 +279,9 @@ class Session {
   }
 
   // Begins a chunk with the encoded rows of its visual tokens, [streams][visual tokens, features]; false where `stop` asked
-  // to leave that.
+  // to leave that. `encoded` is the picture that the chunk before ended in, and then that of this one.
   bool gather_pictures(const Prompt& prompt, const PromptLayout& layout, Index begin, Index end,
-                       const std::stop_token& stop) {
+                       const std::stop_token& stop, Encoded& encoded) {
     batch_.clear();
     for (Index i = begin; i < end; ++i)
       if (layout.pictures[static_cast<std::size_t>(i)] >= 0)
@@ -250,20 +289,17 @@ class Session {
     const std::size_t places = batch_.visual_places.size(),
                       features = static_cast<std::size_t>(net_->features());
     visual_.resize(static_cast<std::size_t>(streams) * places * features);
-    std::int32_t number = -1;
-    std::shared_ptr<const EncodedPicture> encoded;
     for (std::size_t place = 0; place < places; ++place) {
       const auto token = static_cast<std::size_t>(begin + batch_.visual_places[place]);
-      if (!encoded || number != layout.pictures[token]) {
-        number = layout.pictures[token];
-        encoded = encoded_picture(picture_at(prompt, number), stop);
-        if (!encoded) return false;
+      if (const std::int32_t number = layout.pictures[token]; !encoded.picture || encoded.number != number) {
+        encoded = {number, encoded_picture(picture_at(prompt, number), stop)};
+        if (!encoded.picture) return false;
       }
-      const auto tokens = static_cast<std::size_t>(encoded->tokens),
+      const auto tokens = static_cast<std::size_t>(encoded.picture->tokens),
                  row = static_cast<std::size_t>(layout.cells[token].row);
       for (std::size_t stream = 0; stream < static_cast<std::size_t>(streams); ++stream)
         std::memcpy(visual_.data() + (stream * places + place) * features,
-                    encoded->rows.data() + (stream * tokens + row) * features, features * sizeof(T));
+                    encoded.picture->rows.data() + (stream * tokens + row) * features, features * sizeof(T));
     }
     return true;
   }

@@ -68,39 +68,44 @@ struct Batch {
 
 namespace detail {
 
+[[noreturn]] inline void refuse_sample(std::string_view id, std::string expected, std::string got) {
+  throw DataError(id, {{"expected", std::move(expected)},
+                       {"got", std::move(got)},
+                       {"try", "prepare tokens and pictures for this model's config.json"}});
+}
+
+// Refuses grids that the tower cannot take, and another number of values than their patch rows have.
+inline void check_pictures(std::span<const Grid> grids, std::size_t values, Index most_frames,
+                           const VisionSizes& vision) {
+  constexpr Index most = 0xffff;
+  const Index merge = vision.merge_size;
+  std::size_t expected = 0;
+  for (const Grid& grid : grids) {
+    const bool fits = grid.frames >= 1 && grid.frames <= most_frames && grid.height >= merge &&
+                      grid.height <= most && grid.width >= merge && grid.width <= most &&
+                      grid.height % merge == 0 && grid.width % merge == 0;
+    if (!fits)
+      refuse_sample("grid",
+                    "one frame in an image; rows and columns that are multiples of " + std::to_string(merge),
+                    shape_text(std::array{grid.frames, grid.height, grid.width}));
+    expected += static_cast<std::size_t>(grid.patches() * vision.patch_features());
+  }
+  if (values != expected)
+    refuse_sample("patch-rows", std::to_string(expected) + " values of patch rows", std::to_string(values));
+}
+
 // Refuses a sample whose tokens, flags and pictures do not fit each other or the model.
 inline void check_sample(const Sample& sample, const ModelConfig& config) {
-  const auto refuse = [](std::string_view id, std::string expected, std::string got) {
-    throw DataError(id, {{"expected", std::move(expected)},
-                         {"got", std::move(got)},
-                         {"try", "prepare tokens and pictures for this model's config.json"}});
-  };
   for (std::int32_t token : sample.tokens)
     if (token < 0 || token >= config.text.vocabulary)
-      refuse("token", "tokens from 0 to " + std::to_string(config.text.vocabulary - 1),
-             std::to_string(token));
+      refuse_sample("token", "tokens from 0 to " + std::to_string(config.text.vocabulary - 1),
+                    std::to_string(token));
   if (!sample.supervised.empty() && sample.supervised.size() != sample.tokens.size())
-    refuse("supervised", "a flag for each of " + std::to_string(sample.tokens.size()) + " tokens, or none",
-           std::to_string(sample.supervised.size()) + " flags");
-  const auto check_kind = [&](const std::vector<Grid>& grids, std::size_t values, Index most_frames) {
-    constexpr Index most = 0xffff;
-    const Index merge = config.vision.merge_size;
-    std::size_t expected = 0;
-    for (const Grid& grid : grids) {
-      const bool fits = grid.frames >= 1 && grid.frames <= most_frames && grid.height >= merge &&
-                        grid.height <= most && grid.width >= merge && grid.width <= most &&
-                        grid.height % merge == 0 && grid.width % merge == 0;
-      if (!fits)
-        refuse("grid",
-               "one frame in an image; rows and columns that are multiples of " + std::to_string(merge),
-               shape_text(std::array{grid.frames, grid.height, grid.width}));
-      expected += static_cast<std::size_t>(grid.patches() * config.vision.patch_features());
-    }
-    if (values != expected)
-      refuse("patch-rows", std::to_string(expected) + " values of patch rows", std::to_string(values));
-  };
-  check_kind(sample.images, sample.image_patches.size(), 1);
-  check_kind(sample.videos, sample.video_patches.size(), 0xffff);
+    refuse_sample("supervised",
+                  "a flag for each of " + std::to_string(sample.tokens.size()) + " tokens, or none",
+                  std::to_string(sample.supervised.size()) + " flags");
+  check_pictures(span_of(sample.images), sample.image_patches.size(), 1, config.vision);
+  check_pictures(span_of(sample.videos), sample.video_patches.size(), 0xffff, config.vision);
 }
 
 // Copies the patch rows of one picture and its tables; its places follow from the tokens.

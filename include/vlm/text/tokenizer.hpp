@@ -89,10 +89,22 @@ class Tokenizer {
         text, [&](std::string_view between) { encode_between(between, ids); },
         [&](std::size_t index) { ids.push_back(added_tokens_[index].id); });
   }
-  // As encode, but text that spells an added token stays text.
+  // As encode, but text that spells a special token stays text.
   std::vector<std::int32_t> encode_plain(std::string_view text) const {
     std::vector<std::int32_t> ids;
-    encode_between(text, ids);
+    std::size_t begin = 0, at = 0;  // of what is not encoded yet
+    finder_.split(
+        text, [&](std::string_view between) { at += between.size(); },
+        [&](std::size_t index) {
+          const AddedToken& token = added_tokens_[index];
+          if (!token.special) {
+            encode_between(text.substr(begin, at - begin), ids);
+            ids.push_back(token.id);
+            begin = at + token.text.size();
+          }
+          at += token.text.size();
+        });
+    encode_between(text.substr(begin), ids);
     return ids;
   }
 

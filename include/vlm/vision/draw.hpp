@@ -109,7 +109,7 @@ namespace detail {
 
 template <class ColourOf>
 void draw_places(Image& image, const Grounding& grounding, ColourOf&& colour_of) {
-  check_image_size(image.height, image.width, "image to draw on");
+  check_image(image, "image to draw on");
   const Index stroke = stroke_width(image);
   for (const Box& box : grounding.boxes) draw_box(image, box, colour_of(box.label), 2 * stroke);
   for (const Point& point : grounding.points) draw_point(image, point, colour_of(point.label), 3 * stroke);
@@ -133,7 +133,7 @@ inline void draw(Image& image, const Grounding& grounding, Colour colour) {
 
 // The spans that hold the time of a frame of the clip, in seconds: a line each at the lower edge, with its times.
 inline void draw_spans(Image& frame, const Grounding& grounding, double time) {
-  check_image_size(frame.height, frame.width, "frame to draw on");
+  check_image(frame, "frame to draw on");
   detail::LabelColours colours;
   const Index scale = stroke_width(frame);
   Index bottom = frame.height;

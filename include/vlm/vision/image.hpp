@@ -56,4 +56,17 @@ struct Image {
   friend bool operator==(const Image&, const Image&) = default;
 };
 
+// An image that a caller made: [image-size], or [image-pixels] where it has not three bytes for each pixel.
+inline void check_image(const Image& image, std::string_view name) {
+  check_image_size(image.height, image.width, name);
+  const auto bytes = static_cast<std::size_t>(image.height * image.width * 3);
+  if (image.pixels.size() == bytes) return;
+  throw DataError("image-pixels", {{"image", std::string(name)},
+                                   {"expected", std::to_string(bytes) + " bytes, three for each of " +
+                                                    std::to_string(image.height) + " x " +
+                                                    std::to_string(image.width) + " pixels"},
+                                   {"got", std::to_string(image.pixels.size()) + " bytes"},
+                                   {"try", "red, green and blue of each pixel, row after row"}});
+}
+
 }  // namespace vlm

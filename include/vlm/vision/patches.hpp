@@ -218,7 +218,7 @@ inline PatchedImage patchify(ImageRows& image, const ImageSettings& settings, Qu
 }
 // From an image in memory, on the calling thread.
 inline PatchedImage patchify(const Image& image, const ImageSettings& settings) {
-  check_image_size(image.height, image.width, "image to cut up");
+  check_image(image, "image to cut up");
   Queue<Cpu> queue(1);
   RowsOfImage rows(image);
   return patchify(rows, settings, queue);

@@ -198,7 +198,7 @@ inline const bool png_inflater_registered = register_png_inflater(inflate_text);
 
 // The bytes of a PNG file.
 inline std::string encode_png(const Image& image) {
-  check_image_size(image.height, image.width, "image to write");
+  check_image(image, "image to write");
   png_image settings{};
   settings.version = PNG_IMAGE_VERSION;
   settings.width = static_cast<png_uint_32>(image.width);

@@ -247,6 +247,7 @@ inline Image decode_pnm(std::string_view bytes, std::string_view name) {
 }
 
 inline void write_ppm(const std::string& path, const Image& image) {
+  check_image(image, "image to write");
   const std::string header =
       "P6\n" + std::to_string(image.width) + " " + std::to_string(image.height) + "\n255\n";
   AtomicFile file(path);

@@ -72,7 +72,7 @@ inline ImageSize smart_resize(Index height, Index width, Index factor, const Pix
 
 // `image` with other sides. The result does not depend on the queue's threads and level.
 inline Image resize_bicubic(const Image& image, Index height, Index width, Queue<Cpu>& queue) {
-  check_image_size(image.height, image.width, "image to resize");
+  check_image(image, "image to resize");
   check_image_size(height, width, "resized image");
   Image resized(height, width);
   RowsOfImage rows(image);

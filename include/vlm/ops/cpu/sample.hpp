@@ -255,7 +255,8 @@ namespace vlm {
 
 template <class T>
 std::size_t scratch_bytes(const Queue<Cpu>& queue, const SampleTokens<Cpu, T>& op) {
-  return static_cast<std::size_t>(queue.threads()) * cpu::RowSampler::bytes(op.logits.extent[1]);
+  const int workers = op.logits.rows() <= 1 ? 1 : queue.threads();
+  return static_cast<std::size_t>(workers) * cpu::RowSampler::bytes(op.logits.extent[1]);
 }
 template <class T>
 void compute(Queue<Cpu>& queue, const SampleTokens<Cpu, T>& op, Scratch scratch) {
