@@ -36,6 +36,7 @@ struct Options {
 };
 
 std::atomic<bool> interrupted{false};
+void note_interruption(int) { interrupted = true; }
 
 // Asks a reply to end once ctrl-C was pressed: a signal's handler may do no more than set a flag.
 class Interruption {
@@ -107,6 +108,7 @@ void print_cost(vlm::Chat<Net>& chat, const vlm::ReplySettings& settings) {
 template <class Net>
 void talk(vlm::Chat<Net>& chat, Options options) {
   const vlm::ReplySettings settings = settings_of(options);
+  std::signal(SIGINT, note_interruption);
   for (std::string line; std::cerr << "> " << std::flush, std::getline(std::cin, line);) {
     const std::size_t space = std::min(line.find(' '), line.size());
     const std::string command = line.substr(0, space), rest = line.substr(std::min(space + 1, line.size()));
@@ -149,18 +151,19 @@ int chat(const Options& options) {
                             {"try", "chat FOLDER --image IN --png OUT \"question\""}});
   const auto ask = [&](const auto& net) {
     vlm::Chat chat(net, {.threads = options.threads, .cells = options.cells});
-    std::signal(SIGINT, [](int) { interrupted = true; });
     begin(chat, options);
     if (options.question.empty()) {
       talk(chat, options);
     } else {
       say(chat, options, options.question);
+      std::signal(SIGINT, note_interruption);
       print_reply(chat, settings_of(options));
+      std::signal(SIGINT, SIG_DFL);
       if (chat.last().stop != vlm::StopReason::End || chat.last().text.empty())
         std::cerr << "(" << reasons(chat.last()) << ")\n";
+      if (chat.last().stop == vlm::StopReason::Cancelled) return 130;
       if (!options.png.empty())
         vlm::save_grounding(options.png, vlm::load_image(options.images.front()), chat.last().text);
-      if (chat.last().stop == vlm::StopReason::Cancelled) return 130;
     }
     return 0;
   };

@@ -15,7 +15,7 @@ int main(int count, char** arguments) {
   CLI::App app("Trains the decoder of a model and leaves its eyes as they are.");
   vlm::Recipe recipe{.data = {{}}, .steps = 50, .learning_rate = 1e-4};
   app.add_option("START", recipe.start, "model folder")->required();
-  app.add_option("DATA", recipe.data[0].path, "JSONL file of conversations")->required();
+  app.add_option("DATA", recipe.data[0].path, "conversations: JSON lines, or another source")->required();
   app.add_option("OUT", recipe.out, "folder for results")->required();
   app.add_option("--steps", recipe.steps, "updates")->capture_default_str();
   app.add_flag("--from-scratch", recipe.from_scratch, "draw the weights from a seed; START needs none then");

@@ -73,7 +73,7 @@ int main(int count, char** arguments) {
   app.add_option("START", start,
                  "folder of a dense model: config.json, tokenizer.json, preprocessor_config.json")
       ->required();
-  app.add_option("DATA", recipe.data[0].path, "JSONL file of conversations")->required();
+  app.add_option("DATA", recipe.data[0].path, "conversations: JSON lines, or another source")->required();
   app.add_option("OUT", recipe.out, "folder for results")->required();
   app.add_option("--validation", recipe.validation, "JSONL file that is scored; DATA if it is not given");
   app.add_option("--steps", recipe.steps, "updates of each model")->capture_default_str();

@@ -428,7 +428,7 @@ BOOST_AUTO_TEST_CASE(costs_are_known_before) {
   BOOST_TEST(cost.cells == cost.prompt_tokens + 20);
   BOOST_TEST(cost.cell_bytes == chat.session().cell_bytes(cost.cells));
   BOOST_TEST(cost.weights == net.weight_bytes());
-  BOOST_TEST(cost.pictures == (2 * 24 * 96 + 6 * 32) * sizeof(float));
+  BOOST_TEST(cost.pictures == (2 * 24 * 96 + 2 * 6 * 32) * sizeof(float));
   BOOST_TEST(cost.total_bytes() == cost.cell_bytes + cost.activations + cost.pictures + cost.weights);
   chat.answer(settings);
   BOOST_TEST(chat.last().prefill.passed == cost.prompt_tokens);

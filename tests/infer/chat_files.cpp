@@ -112,6 +112,30 @@ BOOST_AUTO_TEST_CASE(kept_thoughts_spell_no_control_tokens) {
              std::string::npos);
 }
 
+// A tokenizer that marks <|image_pad|> as no special token changes nothing of that.
+BOOST_AUTO_TEST_CASE(control_tokens_are_known_without_their_mark) {
+  Json file = tiny_tokenizer().to_json();
+  std::string text = write_json(file);
+  const std::size_t token = text.find("<|image_pad|>"), mark = text.find("\"special\"", token);
+  text.replace(text.find("true", mark), 4, "false");
+  const ChatFiles files(Tokenizer(tokenizer_from_json(parse_json(text, "tokenizer.json"))),
+                        ChatTemplate(ChatVariant::Instruct), tiny_images(),
+                        VideoSettings::for_images(tiny_images()), GenerationConfig(), tiny_config());
+  BOOST_REQUIRE(!files.tokenizer().is_special(tiny_config().image_token));
+  ChatTurn turn{.message = {"user", {}}};
+  BOOST_CHECK_THROW(files.append(turn, "<|image_pad|>"), DataError);
+  std::vector<ChatTurn> turns(3);
+  turns[0].message = turns[2].message = {"user", {ContentItem::from_text("What is it?")}};
+  turns[1].message = {"assistant", {ContentItem::from_text("<|image_pad|>")}};
+  const std::vector<std::int32_t> tokens = files.prompt(turns).tokens;
+  BOOST_TEST(std::count(tokens.begin(), tokens.end(), tiny_config().image_token) == 0);
+  BOOST_TEST(message_of([&] { files.append(turns[1], image(tiny_image(3))); }) ==
+             "vlm::DataError [chat-turn]\n"
+             "  expected  images and videos in messages of the user\n"
+             "  got       one of the assistant\n"
+             "  try       a message of the user before it");
+}
+
 BOOST_AUTO_TEST_CASE(settings_of_other_patches_are_refused) {
   ImageSettings images = tiny_images();
   images.patch_size = 8;

@@ -368,7 +368,6 @@ BOOST_AUTO_TEST_CASE(memory_suffices_as_answers_end) {
   }
 }
 
-// The first step over single tokens may make room; from then on nothing is taken from the heap.
 // One model serves several generators at once, each in a thread of its own.
 BOOST_AUTO_TEST_CASE(one_model_answers_in_many_threads) {
   const golden::Case test("dense_02_two_images");
@@ -385,6 +384,7 @@ BOOST_AUTO_TEST_CASE(one_model_answers_in_many_threads) {
   BOOST_TEST(expected.front().size() == 12u);
 }
 
+// The first step over single tokens may make room; from then on nothing is taken from the heap.
 BOOST_AUTO_TEST_CASE(decoded_tokens_allocate_nothing) {
   for_each_case([](const golden::Case& test, const auto& net) {
     const std::vector<Sample> prompts = prompts_of(test);

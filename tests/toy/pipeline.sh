@@ -42,6 +42,8 @@ with=$(sed -n 's/.*prompt \([0-9]*\) .*/\1/p' terminal.txt)
 cp -r SFT/model endless
 echo '{"eos_token_id": 2000000000}' > endless/generation_config.json
 mkfifo lines
+trap 'kill $chat 2> /dev/null || :' EXIT
+chat=
 "$programs/chat" endless --temperature 50 --max-tokens 1000000 < lines > said.txt 2> terminal.txt &
 chat=$!
 exec 3> lines
@@ -53,9 +55,9 @@ grep -q '^(cancelled, [1-9]' terminal.txt
 printf '/clear\n/quit\n' >&3
 exec 3>&-
 wait $chat
-"$programs/chat" endless --temperature 50 --max-tokens 1000000 'What?' > said.txt 2> cancelled.txt &
+"$programs/chat" endless --temperature 50 --max-tokens 1000000 'What?' > once.txt 2> cancelled.txt &
 chat=$! status=0
-for ((i = 0; i < 600; ++i)); do [ -s said.txt ] && break; sleep 0.05; done
+for ((i = 0; i < 600; ++i)); do [ -s once.txt ] && break; sleep 0.05; done
 kill -INT $chat
 wait $chat || status=$?
 [ $status = 130 ]

@@ -39,7 +39,7 @@ struct ReplyCost {
       0;  // bytes of patch rows, of those that the tower takes at once, and of what it gives
   std::size_t weights = 0;  // bytes, as stored (mapped)
 
-  // Beside these, shared pages and pictures stay in the session's cache, up to its settings.
+  // Beside these, shared pages and pictures stay in the session's cache, up to its settings, of pictures at least one.
   std::size_t total_bytes() const { return cell_bytes + activations + pictures + weights; }
 };
 
@@ -177,7 +177,7 @@ class Chat {
     cost.cells = cost.prompt_tokens + run.growth();
     cost.cell_bytes = session_.cell_bytes(cost.cells);
     cost.activations = session_.activation_bytes(prompt, cost.prompt_tokens - cost.reused_tokens);
-    cost.pictures = session_.picture_bytes(prompt);
+    cost.pictures = session_.prompt_picture_bytes(prompt);
     return cost;
   }
 

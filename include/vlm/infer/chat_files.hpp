@@ -92,11 +92,8 @@ class ChatFiles {
 
   // A control token that a text spells; null where it spells none.
   const AddedToken* control_token_in(std::string_view text) const {
-    for (const AddedToken& token : tokenizer_.added_tokens()) {
-      const bool controls =
-          token.special || token.id == config_.image_token || token.id == config_.video_token;
-      if (controls && text.find(token.text) != text.npos) return &token;
-    }
+    for (const AddedToken& token : tokenizer_.added_tokens())
+      if (controls(token) && text.find(token.text) != text.npos) return &token;
     return nullptr;
   }
 
@@ -114,11 +111,13 @@ class ChatFiles {
     turn.message.content.push_back(ContentItem::from_text(std::string(text)));
   }
   void append(ChatTurn& turn, const ImageInput& input) const {
+    require_user(turn);
     PatchedImage patched = patches_of(input);
     turn.images.push_back(Picture::of(patched.grid, std::move(patched.rows)));
     turn.message.content.push_back(ContentItem::image(input.path));
   }
   void append(ChatTurn& turn, const VideoInput& input) const {
+    require_user(turn);
     PatchedVideo patched = patchify(input.frames ? *input.frames : open_video(input.path), videos_);
     turn.clips.push_back(video_text(span_of(patched.times), patched.step_tokens(videos_.patches.merge_size),
                                     videos_.time_form));
@@ -148,7 +147,9 @@ class ChatFiles {
         const std::string_view text =
             std::string_view(piece.text).substr(0, piece.text.size() - answer_end.size());
         const std::vector<std::int32_t>* kept = answer_tokens(turns, answer, text);
-        const std::vector<std::int32_t> tokens = kept ? *kept : tokenizer_.encode_plain(text);
+        const std::vector<std::int32_t> tokens =
+            kept ? *kept
+                 : tokenizer_.encode_plain(text, [&](const AddedToken& token) { return controls(token); });
         prompt.tokens.insert(prompt.tokens.end(), tokens.begin(), tokens.end());
         append_tokens(answer_end, prompt, image);
       } else {
@@ -210,6 +211,19 @@ class ChatFiles {
     return {{template_.render(
                  Json::object({{"messages", Json::array(std::move(list))}, {"add_generation_prompt", true}})),
              false}};
+  }
+
+  // Whatever the tokenizer says of those that a conversation is built of.
+  bool controls(const AddedToken& token) const {
+    return token.special || token.id == config_.image_token || token.id == config_.video_token ||
+           token.text == "<|im_start|>" || token.text == answer_end;
+  }
+  // Pictures are shown in messages of the user.
+  static void require_user(const ChatTurn& turn) {
+    if (turn.message.role != "assistant") return;
+    throw DataError("chat-turn", {{"expected", "images and videos in messages of the user"},
+                                  {"got", "one of the assistant"},
+                                  {"try", "a message of the user before it"}});
   }
 
   static constexpr std::string_view answer_end = "<|im_end|>";

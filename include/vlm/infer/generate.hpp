@@ -59,7 +59,7 @@ class Generator {
   }
 
   // Calls on_token(number of the prompt, token) for each token as it comes; where that returns false the
-  // answer ends. After the first step over single tokens, a step allocates nothing.
+  // answer ends. After the first step over single tokens, a step allocates nothing but where answers end.
   template <class OnToken>
   void stream(std::span<const Sample> prompts, const GenerateSettings& settings, OnToken&& on_token) {
     check(prompts, settings);

@@ -103,7 +103,7 @@ class Session {
   bool prefill(const Prompt& prompt, Index growth, const std::stop_token& stop = {}) {
     const PromptLayout layout = lay_out(prompt, net_->config());
     const Index tokens = static_cast<Index>(layout.cells.size());
-    Encoded encoded;
+    NumberedPicture encoded;
     counts_ = {};
     next_position_ = -1;  // until all has passed
     adopt(layout);
@@ -115,8 +115,8 @@ class Session {
       pass_chunk(prompt, layout, begin, end, end == tokens);
       begin = end;
     }
-    next_position_ = layout.next_position;
     share();
+    next_position_ = layout.next_position;
     return true;
   }
   // Of the last prefill.
@@ -147,7 +147,12 @@ class Session {
   void share() {
     const std::size_t full = cells_.size() / PrefixCache::page_cells;
     shared_ = std::max(shared_, full);  // whatever fails below
-    cache_->share(cells_, std::span(pages_).first(full));
+    try {
+      cache_->share(cells_, std::span(pages_).first(full));
+    } catch (...) {
+      write_table();  // of pages that were replaced
+      throw;
+    }
     write_table();
   }
 
@@ -161,6 +166,7 @@ class Session {
     std::size_t most =
         std::max(runtime_.measure([&] { pass_batch(chunk, {}, true); }),
                  runtime_.measure([&] { runtime_.run(SampleTokens<Device, T>{.logits = logits()}); }));
+    most = std::max(most, step_bytes());
     for (const std::vector<Picture>* pictures : {&prompt.images, &prompt.videos})
       for (const Picture& picture : *pictures) {
         Grid part = picture.grid;
@@ -175,19 +181,21 @@ class Session {
     return most;
   }
   // What the pictures of a prompt take: their patch rows, a copy of those that the tower takes at once, and its rows for the
-  // visual tokens of a chunk.
-  std::size_t picture_bytes(const Prompt& prompt) const {
+  // visual tokens of one picture and of a chunk.
+  std::size_t prompt_picture_bytes(const Prompt& prompt) const {
     const VisionSizes& vision = net_->config().vision;
-    std::size_t rows = 0, part = 0, tokens = 0;
+    std::size_t rows = 0, part = 0, tokens = 0, most = 0;
     for (const std::vector<Picture>* pictures : {&prompt.images, &prompt.videos})
       for (const Picture& picture : *pictures) {
         const Grid& grid = picture.grid;
         rows += picture.rows ? picture.rows->size() : 0;
         part = std::max(part, static_cast<std::size_t>(frames_at_once(grid) * grid.height * grid.width *
                                                        vision.patch_features()));
-        tokens += static_cast<std::size_t>(grid.visual_tokens(vision.merge_size));
+        const auto visual = static_cast<std::size_t>(grid.visual_tokens(vision.merge_size));
+        tokens += visual;
+        most = std::max(most, visual);
       }
-    tokens = std::min(tokens, static_cast<std::size_t>(settings_.chunk_tokens));
+    tokens = most + std::min(tokens, static_cast<std::size_t>(settings_.chunk_tokens));
     return (rows + part) * sizeof(float) + tokens * static_cast<std::size_t>(picture_features()) * sizeof(T);
   }
   // What a step takes; it does not hang on the length of the sequence.
@@ -204,7 +212,7 @@ class Session {
   static constexpr Index page_cells = CellPages<Device>::cells;
 
   // A picture that passed the tower, and which of the prompt's it is.
-  struct Encoded {
+  struct NumberedPicture {
     std::int32_t number = -1;
     std::shared_ptr<const EncodedPicture> picture;
   };
@@ -243,8 +251,15 @@ class Session {
   // Memory for so many cells, which costs nothing before it is written to.
   void reserve(Index tokens) {
     try {
-      while (capacity() < tokens) pages_.push_back(std::make_shared<CachePage>(page_bytes_));
-      cells_.reserve(static_cast<std::size_t>(capacity()));
+      const auto wanted = static_cast<std::size_t>((tokens + page_cells - 1) / page_cells);
+      const std::size_t count = std::max(wanted, pages_.size());
+      std::vector<PrefixCache::Page> more;
+      for (std::size_t i = pages_.size(); i < count; ++i)
+        more.push_back(std::make_shared<CachePage>(page_bytes_));
+      pages_.reserve(count);
+      cells_.reserve(count * static_cast<std::size_t>(page_cells));
+      table_.reserve(count);
+      pages_.insert(pages_.end(), more.begin(), more.end());  // nothing fails from here on
       write_table();
     } catch (const std::bad_alloc&) {
       throw DeviceError("out-of-memory",
@@ -281,7 +296,7 @@ class Session {
   // Begins a chunk with the encoded rows of its visual tokens, [streams][visual tokens, features]; false where `stop` asked
   // to leave that. `encoded` is the picture that the chunk before ended in, and then that of this one.
   bool gather_pictures(const Prompt& prompt, const PromptLayout& layout, Index begin, Index end,
-                       const std::stop_token& stop, Encoded& encoded) {
+                       const std::stop_token& stop, NumberedPicture& encoded) {
     batch_.clear();
     for (Index i = begin; i < end; ++i)
       if (layout.pictures[static_cast<std::size_t>(i)] >= 0)

@@ -89,15 +89,19 @@ class Tokenizer {
         text, [&](std::string_view between) { encode_between(between, ids); },
         [&](std::size_t index) { ids.push_back(added_tokens_[index].id); });
   }
-  // As encode, but text that spells a special token stays text.
+  // As encode, but text that spells a special token stays text; or an added token of which stays(AddedToken) says so.
   std::vector<std::int32_t> encode_plain(std::string_view text) const {
+    return encode_plain(text, [](const AddedToken& token) { return token.special; });
+  }
+  template <class Stays>
+  std::vector<std::int32_t> encode_plain(std::string_view text, Stays&& stays) const {
     std::vector<std::int32_t> ids;
     std::size_t begin = 0, at = 0;  // of what is not encoded yet
     finder_.split(
         text, [&](std::string_view between) { at += between.size(); },
         [&](std::size_t index) {
           const AddedToken& token = added_tokens_[index];
-          if (!token.special) {
+          if (!stays(token)) {
             encode_between(text.substr(begin, at - begin), ids);
             ids.push_back(token.id);
             begin = at + token.text.size();
