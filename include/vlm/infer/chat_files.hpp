@@ -142,15 +142,8 @@ class ChatFiles {
     }
     std::size_t clip = 0, image = 0, answer = 0;
     for (const RenderedPiece& piece : render(span_of(messages))) {
-      if (piece
-              .supervised) {  // an answer, of which <|im_end|> is the only control token, whatever else it spells
-        const std::string_view text =
-            std::string_view(piece.text).substr(0, piece.text.size() - answer_end.size());
-        const std::vector<std::int32_t>* kept = answer_tokens(turns, answer, text);
-        const std::vector<std::int32_t> tokens =
-            kept ? *kept
-                 : tokenizer_.encode_plain(text, [&](const AddedToken& token) { return controls(token); });
-        prompt.tokens.insert(prompt.tokens.end(), tokens.begin(), tokens.end());
+      if (piece.supervised) {
+        append_answer(turns, answer, piece.text, prompt);
         append_tokens(answer_end, prompt, image);
       } else {
         append_tokens(place_next_video_texts(piece.text, span_of(clips), clip), prompt, image);
@@ -227,6 +220,19 @@ class ChatFiles {
   }
 
   static constexpr std::string_view answer_end = "<|im_end|>";
+
+  // An answer, all but its end: its kept tokens, or those of its text. What that spells is no control token.
+  void append_answer(std::span<const ChatTurn> turns, std::size_t& answer, std::string_view piece,
+                     Prompt& prompt) const {
+    piece.remove_suffix(answer_end.size());
+    if (const std::vector<std::int32_t>* kept = answer_tokens(turns, answer, piece))
+      return append_to(prompt.tokens, *kept);
+    append_to(prompt.tokens,
+              tokenizer_.encode_plain(piece, [this](const AddedToken& token) { return controls(token); }));
+  }
+  static void append_to(std::vector<std::int32_t>& tokens, const std::vector<std::int32_t>& more) {
+    tokens.insert(tokens.end(), more.begin(), more.end());
+  }
 
   // The kept tokens of the answer that a supervised piece is.
   static const std::vector<std::int32_t>* answer_tokens(std::span<const ChatTurn> turns, std::size_t& answer,
