@@ -35,9 +35,8 @@ struct ReplyCost {
   Index cells = 0;              // of the prompt and the longest answer
   std::size_t cell_bytes = 0;   // their memory, in whole pages
   std::size_t activations = 0;  // bytes, at the peak of a pass
-  std::size_t pictures =
-      0;  // bytes of patch rows, of those that the tower takes at once, and of what it gives
-  std::size_t weights = 0;  // bytes, as stored (mapped)
+  std::size_t pictures = 0;     // bytes: patch rows, those that the tower takes at once, what it gives
+  std::size_t weights = 0;      // bytes, as stored (mapped)
 
   // Beside these, shared pages and pictures stay in the session's cache, up to its settings, of pictures at least one.
   std::size_t total_bytes() const { return cell_bytes + activations + pictures + weights; }

@@ -164,9 +164,8 @@ class Session {
     chunk.tokens.resize(tokens);
     chunk.offsets = {0, static_cast<std::int32_t>(tokens)};
     std::size_t most =
-        std::max(runtime_.measure([&] { pass_batch(chunk, {}, true); }),
-                 runtime_.measure([&] { runtime_.run(SampleTokens<Device, T>{.logits = logits()}); }));
-    most = std::max(most, step_bytes());
+        std::max({step_bytes(), runtime_.measure([&] { pass_batch(chunk, {}, true); }),
+                  runtime_.measure([&] { runtime_.run(SampleTokens<Device, T>{.logits = logits()}); })});
     for (const std::vector<Picture>* pictures : {&prompt.images, &prompt.videos})
       for (const Picture& picture : *pictures) {
         Grid part = picture.grid;
