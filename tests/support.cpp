@@ -94,8 +94,8 @@ on the first road ([ops/attention.cpp](../tests/ops/attention.cpp)).
 
 Each case is computed at every level, with 1, 2 and 7 threads, in views with and without a pitch, in place where that
 is allowed, and in parts of its rows: at a level the bits must be the same each time (levels differ from one another), and
-nothing else may be written. What stands under backward is also checked against finite differences. Among the cases of each operation are, where it can
-have them: %s.
+nothing else may be written. What stands under backward is also checked against finite differences. Among the cases of
+each operation are, where it can have them: %s.
 
 | operation | forward | backward | weights | limits | CUDA | error | test |
 |---|---|---|---|---|---|---|---|

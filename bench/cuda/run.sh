@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # On a machine with a GPU: the CUDA tests, then the benchmarks, then PyTorch on the same shapes where it is installed.
 #   bench/cuda/run.sh FOLDER_OF_PROGRAMS COMMIT >> bench/cuda/log.jsonl
-# FOLDER is build/cuda/cuda, which `cmake --preset cuda` and a build fill, or a copy of it; COMMIT names what they were built from, with "-dirty" where that holds.
-# Prints one JSON line per measurement, with the device and the versions, and the clocks after
-# it; what the tests say goes to standard error.
+# The folder is build/cuda/cuda, which `cmake --preset cuda` and a build fill, or a copy of it; COMMIT names what the
+# programs were built from, with "-dirty" where that holds. Prints one JSON line per measurement, with the device and the
+# versions, and the clocks after it; what the tests say goes to standard error.
 set -euo pipefail
 [ $# = 2 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 programs=$1 commit=$2

@@ -302,7 +302,8 @@ BOOST_AUTO_TEST_CASE(a_cache_belongs_to_one_model_and_format) {
   });
 }
 
-// Wherever operator new fails, in a prefill or a step that needs a page: what follows, here and in another session of the cache, is right.
+// Wherever operator new fails, in a prefill or a step that needs a page: what follows, here and in another session of
+// the cache, is right.
 BOOST_AUTO_TEST_CASE(a_pass_that_fails_leaves_nothing_wrong) {
   golden::with_case("dense_01_image", [&](const golden::Case& test, const auto& net) {
     const Prompt before = long_prompt(test, 150);
